@@ -1,0 +1,103 @@
+package api
+
+import "time"
+
+// Competition is one row of the list.
+type Competition struct {
+	Slug                   string `json:"slug" example:"titanic-survival"`
+	Title                  string `json:"title"`
+	CompetitionTier        string `json:"competition_tier"`
+	Metric                 string `json:"metric" example:"accuracy"`
+	MetricVersion          string `json:"metric_version"`
+	HigherIsBetter         bool   `json:"higher_is_better"`
+	ScoringMode            string `json:"scoring_mode" example:"single_realtime_hidden"`
+	LeaderboardRule        string `json:"leaderboard_rule" example:"best_per_user"`
+	EvaluationPolicy       string `json:"evaluation_policy" example:"canonical_test_first"`
+	CompetitionSpecVersion string `json:"competition_spec_version"`
+	IsPermanent            bool   `json:"is_permanent"`
+	SubmissionCapPerDay    int    `json:"submission_cap_per_day"`
+}
+
+// CompetitionDetail is one competition in full.
+type CompetitionDetail struct {
+	Competition
+	Description  string `json:"description" doc:"Markdown."`
+	Status       string `json:"status"`
+	DatasetSlug  string `json:"dataset_slug"`
+	DatasetTitle string `json:"dataset_title"`
+}
+
+// Leaderboard is a page of a competition's board.
+type Leaderboard struct {
+	CompetitionSlug string             `json:"competition_slug"`
+	Entries         []LeaderboardEntry `json:"entries" nullable:"false"`
+	// Me is the asking user's own row, wherever on the board it is.
+	Me *LeaderboardEntry `json:"me" doc:"The caller's own entry; null when there is none or nobody is signed in."`
+}
+
+// LeaderboardEntry is a user's best score.
+type LeaderboardEntry struct {
+	Rank                   int       `json:"rank"`
+	UserID                 string    `json:"user_id" format:"uuid"`
+	Name                   string    `json:"name"`
+	BestSubmissionID       string    `json:"best_submission_id" format:"uuid"`
+	BestScoreID            string    `json:"best_score_id" format:"uuid"`
+	PrimaryScore           float64   `json:"primary_score"`
+	MetricVersion          string    `json:"metric_version"`
+	EvaluationSplitVersion string    `json:"evaluation_split_version"`
+	ScoredAt               time.Time `json:"scored_at"`
+}
+
+// ScoreStatus is how far a submission's scoring is.
+type ScoreStatus string
+
+// The states of scoring.
+const (
+	ScoreQueued  ScoreStatus = "queued"
+	ScoreScoring ScoreStatus = "scoring"
+	ScoreScored  ScoreStatus = "scored"
+	ScoreFailed  ScoreStatus = "failed"
+)
+
+// Submission is one set of predictions and how it was scored.
+type Submission struct {
+	ID              string         `json:"id" format:"uuid"`
+	CompetitionSlug string         `json:"competition_slug"`
+	UserID          string         `json:"user_id" format:"uuid"`
+	SessionID       *string        `json:"session_id" doc:"The session it was sent from, or null."`
+	Filename        string         `json:"filename"`
+	SizeBytes       int64          `json:"size_bytes"`
+	SHA256          string         `json:"sha256"`
+	Message         string         `json:"message"`
+	CreatedAt       time.Time      `json:"created_at"`
+	ScoreStatus     ScoreStatus    `json:"score_status" enum:"queued,scoring,scored,failed"`
+	ScoreError      string         `json:"score_error" doc:"Why scoring failed; empty otherwise."`
+	OfficialScore   *OfficialScore `json:"official_score" doc:"null until it is scored."`
+}
+
+// OfficialScore is a score and what made it.
+type OfficialScore struct {
+	PrimaryScore           float64            `json:"primary_score"`
+	ScoreComponents        map[string]float64 `json:"score_components"`
+	ScorerVersion          string             `json:"scorer_version"`
+	MetricVersion          string             `json:"metric_version"`
+	EvaluationSplitVersion string             `json:"evaluation_split_version"`
+	ManifestSHA256         string             `json:"manifest_sha256"`
+}
+
+// SubmissionCreated is the answer to a submission.
+type SubmissionCreated struct {
+	Submission     Submission `json:"submission"`
+	DailyCap       int        `json:"daily_cap"`
+	RemainingToday int        `json:"remaining_today"`
+}
+
+// Dataset is what a competition's data is known by; never where it lies.
+type Dataset struct {
+	Slug     string `json:"slug"`
+	Title    string `json:"title"`
+	Source   string `json:"source"`
+	License  string `json:"license"`
+	Bytes    int64  `json:"bytes"`
+	Checksum string `json:"checksum"`
+}
