@@ -47,6 +47,7 @@ type Container struct {
 	SessionID  string
 	UserID     string
 	PackDigest string
+	GPUUUID    string
 	Running    bool
 	// ExitCode and ExitedAt are set when a task has ended and was not removed.
 	ExitCode uint32
@@ -195,6 +196,10 @@ type GPUs interface {
 	// driver gives sessions no device. Errors: NotFound, Unavailable (no CDI
 	// spec names it, and how to make one).
 	CDIDevices(ctx context.Context, uuid string) ([]string, error)
+	// Clean waits, within ctx's deadline, until no process holds the device
+	// and its memory is back at its idle level. Errors: Busy (with what is
+	// left on it), NotFound, Unavailable (it cannot be read).
+	Clean(ctx context.Context, uuid string) error
 }
 
 // Sockets is the folder that a session and the daemon share: the IDE's socket
