@@ -142,7 +142,7 @@ func (s *Service) reconcile(ctx context.Context) (ReconcileReport, error) {
 		found(Orphan{Kind: "claim", Name: c.Kind + " " + c.Key, SessionID: c.SessionID, Why: why, Removed: true})
 	}
 	for _, row := range active {
-		if !held[row.ID] && row.CreatedAt.Before(report.At) {
+		if !held[row.ID] && row.CreatedAt.Before(report.At.Add(-time.Minute)) {
 			found(Orphan{Kind: "row", Name: row.Slug, SessionID: row.ID, Why: "the session is active and holds no GPU or slot"})
 		}
 	}
