@@ -40,20 +40,23 @@ type Pack struct {
 
 // PackUse chooses the Pack that new sessions run.
 type PackUse struct {
-	Digest string `json:"digest" minLength:"1" maxLength:"200" doc:"The digest, or enough of its start to mean one Pack."`
+	Digest string `json:"digest" minLength:"1" maxLength:"200" doc:"The digest of an imported Pack."`
 }
 
-// Reconciled is what one reconciliation found and did.
+// Reconciled is what one look at everything found and did.
 type Reconciled struct {
-	Actions []ReconcileAction `json:"actions" nullable:"false" doc:"Empty when rows and reality agreed."`
+	At      time.Time `json:"at"`
+	Active  int       `json:"active" doc:"Sessions that should be there."`
+	Orphans []Orphan  `json:"orphans" nullable:"false" doc:"Empty when rows and reality agreed."`
 }
 
-// ReconcileAction is one thing that was found or done.
-type ReconcileAction struct {
-	Kind   string `json:"kind" doc:"session, container, network, socket, claim or workspace." example:"container"`
-	Name   string `json:"name" example:"mf-session-k3v7q2xa"`
-	Action string `json:"action" doc:"What was done; reported only where something could be lost." example:"removed"`
-	Error  string `json:"error,omitempty" doc:"Why it could not be done."`
+// Orphan is something that stood without its counterpart.
+type Orphan struct {
+	Kind      string `json:"kind" doc:"container, network, sockets, claim, workspace or row." example:"container"`
+	Name      string `json:"name" example:"mf-session-k3v7q2xa"`
+	SessionID string `json:"session_id,omitempty"`
+	Why       string `json:"why"`
+	Removed   bool   `json:"removed" doc:"false: only reported, because something could be lost."`
 }
 
 // Health is what /healthz answers.

@@ -64,6 +64,7 @@ const (
 	CodeNotAcceptable    = "request/not-acceptable"
 	CodeUnknownPath      = "request/unknown-path"
 	CodeTooLarge         = "request/too-large"
+	CodeTooSlow          = "request/too-slow"
 	CodeForeignOrigin    = "request/foreign-origin"
 	CodeUnknownHost      = "request/unknown-host"
 	CodeNotSignedIn      = "auth/not-signed-in"
@@ -81,6 +82,7 @@ var codeStatuses = map[string]int{
 	CodeMethodNotAllowed:                http.StatusMethodNotAllowed,
 	CodeUnsupportedMedia:                http.StatusUnsupportedMediaType,
 	CodeNotAcceptable:                   http.StatusNotAcceptable,
+	CodeTooSlow:                         http.StatusRequestTimeout,
 	"competitions/submission-too-large": http.StatusUnprocessableEntity,
 	// LimitReached is 409 elsewhere; a daily cap resets by itself.
 	"competitions/submission-cap-reached": http.StatusTooManyRequests,

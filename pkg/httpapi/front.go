@@ -1,0 +1,171 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/auth"
+	"github.com/medforge/medforge/pkg/fault"
+)
+
+// Socket serves the daemon's unix socket: the caller is known by its uid,
+// which PeerContext must have put into the connection's context.
+func (s *Server) Socket() http.Handler {
+	return s.front(guardSocket, func(r *http.Request) (auth.Actor, error) {
+		uid, ok := peerUID(r.Context())
+		if !ok {
+			return auth.Actor{}, fault.New(fault.Internal, "auth/no-peer", "the listener has no PeerContext")
+		}
+		return s.SocketActor(r.Context(), uid)
+	})
+}
+
+// Public serves MedForge's own host names. Which hosts those are is decided
+// before: by whoever tells them apart from the sessions' hosts.
+func (s *Server) Public() http.Handler {
+	return s.front(guardOrigins(s.Origins), s.Options.Public.Authenticate)
+}
+
+// Session serves the socket inside one session: whoever calls there is that
+// session's owner, and may do what the table allows from inside one.
+func (s *Server) Session(owner auth.Actor, sessionID string) http.Handler {
+	owner.Via, owner.SessionID = auth.ViaSession, sessionID
+	return s.front(guardSocket, func(*http.Request) (auth.Actor, error) { return owner, nil })
+}
+
+// front stands before the mux on every listener: a name for the request, the
+// guard, who is asking, and what happens to whatever no route takes.
+func (s *Server) front(guard func(*http.Request) error, authenticate func(*http.Request) (auth.Actor, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req := &request{id: s.requestID(), path: r.URL.EscapedPath(), base: s.BaseURL}
+		r = r.WithContext(withRequest(r.Context(), req))
+		rec := &recorder{ResponseWriter: w}
+		h := w.Header()
+		h.Set("X-Request-Id", req.id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+
+		start := s.Now()
+		defer func() {
+			if p := recover(); p != nil {
+				s.panicked(rec, r, p)
+			}
+			s.Logger.Debug("request", "request_id", req.id, "method", r.Method, "path", req.path,
+				"status", rec.status, "bytes", rec.bytes, "user_id", req.actor.UserID, "via", req.actor.Via,
+				"ms", float64(s.Now().Sub(start).Microseconds())/1000)
+		}()
+
+		if err := guard(r); err != nil {
+			s.writeProblem(rec, r, err)
+			return
+		}
+		actor, err := authenticate(r)
+		if err != nil {
+			s.writeProblem(rec, r, err)
+			return
+		}
+		req.actor = actor
+		s.serve(rec, r)
+	})
+}
+
+// serve answers what no route takes by a problem instead of net/http's text.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	h, pattern := s.mux.Handler(r)
+	if pattern != "" {
+		s.mux.ServeHTTP(w, r) // not h: only the mux sets the path's values
+		return
+	}
+	probe := &recorder{ResponseWriter: discard{header: http.Header{}}}
+	h.ServeHTTP(probe, r)
+	switch probe.status {
+	case http.StatusMethodNotAllowed:
+		allow := probe.Header().Get("Allow")
+		w.Header().Set("Allow", allow)
+		s.writeProblem(w, r, fault.New(fault.Invalid, api.CodeMethodNotAllowed,
+			"%s is not possible here; %s is.", r.Method, allow))
+	default:
+		s.writeProblem(w, r, fault.New(fault.NotFound, api.CodeUnknownPath,
+			"There is nothing at this path. %s lists what there is.", api.PathOpenAPI))
+	}
+}
+
+// panicked answers 500 when nothing was sent yet, and otherwise breaks the
+// connection so that the caller sees that the answer is not whole.
+func (s *Server) panicked(rec *recorder, r *http.Request, p any) {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(p)
+	}
+	s.Logger.Error("handler panicked", "request_id", requestOf(r.Context()).id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if rec.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	s.writeProblem(rec, r, fault.New(fault.Internal, api.CodeInternal, "panic"))
+}
+
+// recorder notes what was answered. Unwrap lets http.ResponseController reach
+// the real writer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// discard is a ResponseWriter that only has headers.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
+
+// unlimited takes the server's deadlines off a request whose body or answer is
+// a long stream.
+func unlimited(w http.ResponseWriter) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{}) // a writer without deadlines needs none lifted
+	_ = c.SetWriteDeadline(time.Time{})
+}
+
+// streamWriter sends each write at once, and gives up on a reader that does
+// not take it in time.
+type streamWriter struct {
+	w       http.ResponseWriter
+	ctl     *http.ResponseController
+	timeout time.Duration
+}
+
+func (s *Server) stream(w http.ResponseWriter) *streamWriter {
+	unlimited(w)
+	return &streamWriter{w: w, ctl: http.NewResponseController(w), timeout: s.WriteTimeout}
+}
+
+func (sw *streamWriter) Write(b []byte) (int, error) {
+	_ = sw.ctl.SetWriteDeadline(time.Now().Add(sw.timeout)) // the kernel's clock, not Options.Now
+	n, err := sw.w.Write(b)
+	if err == nil {
+		err = sw.ctl.Flush()
+	}
+	return n, err
+}

@@ -1,0 +1,93 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/medforge/medforge/pkg/api"
+)
+
+// Routes is the table: what there is, and who may call it.
+func (s *Server) Routes() []Route {
+	var all []Route
+	for _, group := range [][]Route{s.hostRoutes(), s.sessionRoutes(), s.gpuRoutes(), s.packRoutes()} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+// Tags group the routes in the OpenAPI document.
+const (
+	tagHost     = "host"
+	tagSessions = "sessions"
+	tagGPUs     = "gpus"
+	tagPacks    = "packs"
+)
+
+func (s *Server) hostRoutes() []Route {
+	return []Route{
+		bare(Route{Method: http.MethodGet, Path: api.PathHealthz, Access: Everyone, InSession: true, Tag: tagHost,
+			Summary: "Whether the host is well: 200, or 503 with what is not"},
+			jsonOf[api.Health](), s.healthz),
+		bare(Route{Method: http.MethodGet, Path: api.PathOpenAPI, Access: Everyone, InSession: true, Tag: tagHost,
+			Summary: "This document"},
+			map[string]*huma.MediaType{"application/openapi+json": {}}, s.openAPI),
+		answer(Route{Method: http.MethodGet, Path: api.Path("me"), Access: SignedIn, InSession: true, Tag: tagHost,
+			Summary: "Who is asking"}, s.me),
+		bare(Route{Method: http.MethodGet, Path: api.Path("events"), Access: Everyone, InSession: true, Tag: tagHost,
+			Summary: "What happens, live, as far as the caller may see it", Problems: []int{404, 409}},
+			map[string]*huma.MediaType{"text/event-stream": {}}, s.events),
+		answer(Route{Method: http.MethodGet, Path: api.Path("admin", "doctor"), Access: Admin, Tag: tagHost,
+			Summary: "The host's prerequisites, as the daemon sees them"}, s.doctor),
+		answer(Route{Method: http.MethodPost, Path: api.Path("admin", "reconcile"), Access: Admin, Tag: tagHost,
+			Summary: "Bring rows and reality together now"}, s.reconcile),
+	}
+}
+
+func (s *Server) sessionRoutes() []Route {
+	const one = api.Prefix + "/sessions/{ref}"
+	return []Route{
+		answer(Route{Method: http.MethodPost, Path: api.Path("sessions"), Access: SignedIn, Tag: tagSessions, Status: 201,
+			Summary: "Start a session; it goes on in the background", Problems: []int{400, 404, 409, 413, 415, 501}}, s.startSession),
+		list(Route{Method: http.MethodGet, Path: api.Path("sessions"), Access: SignedIn, InSession: true, Tag: tagSessions,
+			Summary: "The caller's sessions, newest first"}, "sessions", s.listSessions),
+		answer(Route{Method: http.MethodGet, Path: api.Path("sessions", "current"), Access: SignedIn, InSession: true, Tag: tagSessions,
+			Summary: "The caller's newest active session"}, s.currentSession),
+		answer(Route{Method: http.MethodGet, Path: one, Access: Owner, InSession: true, Tag: tagSessions,
+			Summary: "One session, by id or slug"}, s.getSession),
+		answer(Route{Method: http.MethodPost, Path: one + "/stop", Access: Owner, Tag: tagSessions, Status: 202,
+			Summary: "Record that it is to stop; asking again is no error"}, s.stopSession),
+		answer(Route{Method: http.MethodPost, Path: one + "/open", Access: Owner, Tag: tagSessions, Status: 201,
+			Summary: "A link that opens its IDE once", Problems: []int{409}}, s.openSession),
+		bare(Route{Method: http.MethodGet, Path: one + "/logs", Access: Owner, InSession: true, Tag: tagSessions,
+			Summary: "What it printed, oldest kept line first"},
+			map[string]*huma.MediaType{"text/plain": {}}, s.logs),
+		list(Route{Method: http.MethodGet, Path: one + "/snapshots", Access: Owner, InSession: true, Tag: tagSessions,
+			Summary: "Its workspace's snapshots, oldest first"}, "snapshots", s.snapshots),
+		answer(Route{Method: http.MethodGet, Path: one + "/usage", Access: Owner, InSession: true, Tag: tagSessions,
+			Summary: "Its workspace's space"}, s.usage),
+	}
+}
+
+func (s *Server) gpuRoutes() []Route {
+	return []Route{
+		list(Route{Method: http.MethodGet, Path: api.Path("gpus"), Access: SignedIn, InSession: true, Tag: tagGPUs,
+			Summary: "The host's GPUs with their readings"}, "gpus", s.gpus),
+		answer(Route{Method: http.MethodPost, Path: api.Prefix + "/admin/gpus/{ref}/enable", Access: Admin, Tag: tagGPUs,
+			Summary: "Let a GPU, by index or UUID, take sessions again", Problems: []int{404}}, s.setGPU(true)),
+		answer(Route{Method: http.MethodPost, Path: api.Prefix + "/admin/gpus/{ref}/disable", Access: Admin, Tag: tagGPUs,
+			Summary: "Give a GPU to no new session", Problems: []int{404}}, s.setGPU(false)),
+	}
+}
+
+func (s *Server) packRoutes() []Route {
+	return []Route{
+		list(Route{Method: http.MethodGet, Path: api.Path("admin", "packs"), Access: Admin, Tag: tagPacks,
+			Summary: "The images that are imported"}, "packs", s.packs),
+		answer(Route{Method: http.MethodPost, Path: api.Path("admin", "packs"), Access: Admin, Tag: tagPacks, Status: 201,
+			Summary: "Import an OCI archive, which is the body"}, s.importPack),
+		answer(Route{Method: http.MethodPost, Path: api.Path("admin", "packs", "use"), Access: Admin, Tag: tagPacks,
+			Summary: "Choose the image that new sessions run", Problems: []int{400, 404, 413, 415}}, s.usePack),
+	}
+}

@@ -1,0 +1,154 @@
+// Package httpapi serves the API of pkg/api: the route table, in which who may
+// call stands beside each route, the handlers, and one writer of problems.
+//
+// The same routes answer on three kinds of listener: the daemon's unix socket
+// (Socket), MedForge's public host (Public) and the socket inside each session
+// (Session). What differs is how the caller is known and what the guard before
+// it refuses.
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/auth"
+	"github.com/medforge/medforge/pkg/event"
+)
+
+// Options is what a Server is made of.
+type Options struct {
+	Sessions Sessions
+	Accounts Accounts
+	Tickets  Tickets
+	Events   *event.Bus
+	// Doctor returns what only the daemon can see of the host. nil: nothing.
+	Doctor func(ctx context.Context) []api.Check
+
+	// SocketActor turns the uid of a caller on the unix socket into an actor,
+	// making its account at first use.
+	SocketActor func(ctx context.Context, uid uint32) (auth.Actor, error)
+	// Public finds out who calls on the public listener.
+	Public Authenticator
+
+	// BaseURL is MedForge's public URL without a slash at its end, such as
+	// "https://medforge.example.org". Empty: problem types stay relative.
+	BaseURL string
+	// Origins are the origins whose pages may change state, each exactly as a
+	// browser sends it: "https://medforge.example.org".
+	Origins []string
+	// SessionURL is where a session's IDE answers.
+	SessionURL func(slug string) string
+
+	KeepAlive    time.Duration // 15 s: between comments on a quiet event stream
+	WriteTimeout time.Duration // 30 s: one write to a reader of a stream
+
+	Now    func() time.Time // time.Now
+	Random io.Reader        // crypto/rand; request ids
+	Logger *slog.Logger     // discards
+}
+
+// Authenticator finds out who sent a request. The zero Actor is nobody, which
+// is no error: a route decides whether nobody may call it. Errors:
+// Unauthenticated (a credential that is not valid), Unavailable.
+type Authenticator interface {
+	Authenticate(r *http.Request) (auth.Actor, error)
+}
+
+// Server is the API. Its three handlers may serve any number of listeners.
+type Server struct {
+	Options
+	mux *http.ServeMux
+	doc []byte // openapi.json
+}
+
+// New builds a Server; it refuses a route table with a mistake in it.
+func New(o Options) (*Server, error) {
+	if o.KeepAlive <= 0 {
+		o.KeepAlive = 15 * time.Second
+	}
+	if o.WriteTimeout <= 0 {
+		o.WriteTimeout = 30 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Sessions == nil || o.Accounts == nil || o.Tickets == nil || o.Events == nil ||
+		o.SocketActor == nil || o.Public == nil || o.SessionURL == nil {
+		return nil, errors.New("httpapi: Sessions, Accounts, Tickets, Events, SocketActor, Public and SessionURL are needed")
+	}
+	s := &Server{Options: o, mux: http.NewServeMux()}
+	if err := s.register(s.Routes()); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// register checks the table and puts its rows on the mux and into the OpenAPI
+// document.
+func (s *Server) register(routes []Route) error {
+	if err := checkRoutes(routes); err != nil {
+		return err
+	}
+	h := humago.New(s.mux, humaConfig())
+	for _, r := range routes {
+		r.register(s, h, r.operation(s))
+	}
+	doc, err := h.OpenAPI().MarshalJSON()
+	if err != nil {
+		return err
+	}
+	s.doc = doc
+	return nil
+}
+
+func humaConfig() huma.Config {
+	json := huma.DefaultJSONFormat
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "MedForge",
+				Version:     api.Version,
+				Description: "Browser VS Code with a GPU of one's own, and permanent competitions, on one host.",
+				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					securityCookie: {Type: "apiKey", In: "cookie", Name: "__Host-medforge_session",
+						Description: "Set by signing in; medforge_session on plain HTTP."},
+					securityBearer: {Type: "http", Scheme: "bearer", Description: "A token made by its owner."},
+				},
+			},
+			Servers: []*huma.Server{{URL: "/", Description: "MedForge's own host, api.*, and the unix sockets"}},
+		},
+		Formats:                      map[string]huma.Format{"application/json": json, "json": json},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+	}
+}
+
+// requestID draws the name of a request: 16 hexadecimal characters.
+func (s *Server) requestID() string {
+	var b [8]byte
+	if _, err := io.ReadFull(s.Random, b[:]); err != nil {
+		s.Logger.Error("request id could not be drawn", "error", err)
+	}
+	return hex.EncodeToString(b[:])
+}
