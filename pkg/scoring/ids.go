@@ -1,0 +1,63 @@
+package scoring
+
+// ids are the holdout's ids in its order, with an index. Every id is a piece
+// of one string, so that a million of them cost little more than their text
+// and the map.
+type ids struct {
+	names []string
+	index map[string]int32
+}
+
+func newIDs(hint int) *ids { return &ids{index: make(map[string]int32, hint)} }
+
+// add appends an id that is not there yet.
+func (d *ids) add(name string) {
+	d.index[name] = int32(len(d.names))
+	d.names = append(d.names, name)
+}
+
+// pack moves all ids into one string and lets go of the pieces they came in.
+func (d *ids) pack() *ids {
+	size := 0
+	for _, name := range d.names {
+		size += len(name)
+	}
+	all := make([]byte, 0, size)
+	for _, name := range d.names {
+		all = append(all, name...)
+	}
+	text := string(all)
+	packed := &ids{names: make([]string, len(d.names)), index: make(map[string]int32, len(d.names))}
+	for i, name := range d.names {
+		packed.names[i], text = text[:len(name)], text[len(name):]
+		packed.index[packed.names[i]] = int32(i)
+	}
+	return packed
+}
+
+// finder looks ids up for one reading of a file. Most files keep the order of
+// sample_submission.csv, so it first tries the id after the last one found,
+// which spares the map.
+type finder struct {
+	ids  *ids
+	last int // where the last id was found
+}
+
+// find returns an id's place, or -1. Blanks around an id do not count.
+func (f *finder) find(id []byte) int {
+	names := f.ids.names
+	for i := f.last; i < len(names) && i <= f.last+1; i++ {
+		if names[i] == string(id) {
+			f.last = i
+			return i
+		}
+	}
+	i, ok := f.ids.index[string(id)]
+	if !ok {
+		if i, ok = f.ids.index[string(trim(id))]; !ok {
+			return -1
+		}
+	}
+	f.last = int(i)
+	return f.last
+}
