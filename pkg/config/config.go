@@ -16,6 +16,8 @@ import (
 type Config struct {
 	// Path is the file that was read, empty when there was none.
 	Path string `mapstructure:"-"`
+	// secretInFile says that Path holds a password or an invitation code.
+	secretInFile bool
 
 	Domain      string `mapstructure:"domain"`
 	DataDir     string `mapstructure:"data_dir"`

@@ -145,6 +145,21 @@ func short(d time.Duration) string {
 	return s
 }
 
+// boolean is true or false.
+type boolean struct{}
+
+func (boolean) parse(raw any) (any, string) {
+	switch v := raw.(type) {
+	case bool:
+		return v, ""
+	case plain:
+		if b, err := strconv.ParseBool(string(v)); err == nil {
+			return b, ""
+		}
+	}
+	return nil, "true or false"
+}
+
 // list is several values of one kind. In the environment and in flags they are
 // separated by commas.
 type list struct {
@@ -174,7 +189,7 @@ func (k list) parse(raw any) (any, string) {
 	for i, item := range items {
 		value, expected := k.of.parse(item)
 		if expected != "" {
-			return nil, fmt.Sprintf("%s as item %d of the list", expected, i+1)
+			return nil, fmt.Sprintf("in item %d of the list %s", i+1, expected)
 		}
 		values = append(values, value)
 	}

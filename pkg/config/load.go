@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -34,12 +32,14 @@ type Options struct {
 // Load reads, checks and returns the configuration. Its error is Invalid,
 // lists every mistake that was found with its place, and holds no secret.
 func Load(o Options) (Config, error) {
-	var c Config
-	mistakes := load(keys(), source{path: o.Path, optional: o.Optional, environ: o.Environ, prefix: envPrefix, flags: o.Flags}, &c, contradictions)
+	from := source{path: o.Path, optional: o.Optional, environ: o.Environ, prefix: envPrefix, strict: true, flags: o.Flags}
+	c, places, mistakes := load(keys(), from, contradictions)
 	if err := asError(mistakes); err != nil {
 		return Config{}, err
 	}
 	c.Path = o.Path
+	c.secretInFile = len(c.Signup.InviteCodes) > 0 && places["signup.invite_codes"].from == fromFile ||
+		hasPassword(c.Database.DSN) && places["database.dsn"].from == fromFile
 	return c, nil
 }
 
@@ -48,65 +48,66 @@ type source struct {
 	optional bool
 	environ  []string
 	prefix   string
+	strict   bool // variables with the prefix that no setting has are mistakes
 	flags    *pflag.FlagSet
 }
 
-// load fills into, a pointer to a struct with mapstructure tags. cross finds
-// what only several keys together can have wrong; it sees values only when
-// each is right by itself, and places gives a key's location.
-func load[C any](table []key, from source, into *C, cross func(c C, places func(string) string) []mistake) []mistake {
+// load fills a struct with mapstructure tags and returns where each value came
+// from and all that is wrong.
+func load[C any](table []key, from source, rules func(C) []rule) (C, map[string]place, []mistake) {
+	var c C
 	doc := document{}
 	if from.path != "" {
 		var m *mistake
 		if doc, m = readFile(from.path, from.optional); m != nil {
-			return []mistake{*m}
+			return c, nil, []mistake{*m}
 		}
 	}
-	env, mistakes := environment(table, from)
-	mistakes = append(doc.unknown(table), mistakes...)
-
-	v := viper.New()
-	places := map[string]string{}
-	for _, k := range table {
-		v.SetDefault(k.name, k.def)
-		places[k.name] = k.name
-	}
-	for _, name := range doc.order {
-		if slices.ContainsFunc(table, func(k key) bool { return k.name == name }) {
-			places[name] = doc.loc(name)
-			merge(v, name, doc.values[name])
-		}
-	}
-	for name, value := range env {
-		places[name] = "environment " + envName(from.prefix, name) + ": " + name
-		merge(v, name, plain(value))
-	}
-	for _, k := range table {
-		if f := lookupFlag(from.flags, k.name); f != nil && f.Changed {
-			places[k.name] = "flag --" + f.Name + ": " + k.name
-			v.Set(k.name, plain(f.Value.String()))
-		}
-	}
-
-	tree := map[string]any{}
+	v, places, unknown := layers(table, doc, from)
+	mistakes := append(doc.unknown(table), unknown...)
+	tree, wrong := map[string]any{}, map[string]bool{}
 	for _, k := range table {
 		raw := v.Get(k.name)
 		value, expected := k.takes.parse(raw)
 		if expected != "" {
-			mistakes = append(mistakes, mistake{places[k.name], "value", "expected " + strings.TrimSuffix(expected, ",") + got(k.takes, raw)})
+			wrong[k.name] = true
+			mistakes = append(mistakes, mistake{places[k.name], "value", "expected " + expected + got(k.takes, raw)})
 			continue
 		}
 		plant(tree, k.name, value)
 	}
-	var filled C
-	if err := decode(tree, &filled); err != nil {
-		return append(mistakes, mistake{loc: from.path, kind: "value", msg: err.Error()})
+	if err := decode(tree, &c); err != nil {
+		return c, places, append(mistakes, mistake{place{loc: from.path}, "value", err.Error()})
 	}
-	if len(mistakes) == 0 {
-		mistakes = cross(filled, func(name string) string { return places[name] })
+	return c, places, append(mistakes, judge(rules(c), places, wrong)...)
+}
+
+// layers lays the sources over each other and notes where each value is from.
+func layers(table []key, doc document, from source) (*viper.Viper, map[string]place, []mistake) {
+	v := viper.New()
+	places := map[string]place{}
+	for _, k := range table {
+		v.SetDefault(k.name, k.def)
+		places[k.name] = place{loc: k.name}
 	}
-	*into = filled
-	return mistakes
+	for _, name := range doc.order {
+		if _, known := places[name]; known {
+			places[name] = doc.at(name)
+			merge(v, name, doc.values[name])
+		}
+	}
+	env, unknown := environment(table, from)
+	for name, value := range env {
+		places[name] = place{"environment " + envName(from.prefix, name) + ": " + name, 0, fromEnvironment}
+		merge(v, name, plain(value))
+	}
+	for _, k := range table {
+		if f := lookupFlag(from.flags, k.name); f != nil && f.Changed {
+			places[k.name] = place{"flag --" + f.Name + ": " + k.name, 0, fromFlag}
+			v.Set(k.name, plain(f.Value.String()))
+		}
+	}
+	return v, places, unknown
 }
 
 func decode(tree map[string]any, into any) error {
@@ -142,9 +143,10 @@ func plant(tree map[string]any, name string, value any) {
 	tree[parts[len(parts)-1]] = value
 }
 
-// got says what stood there instead, as far as it may be shown.
+// got says what stood there instead, as far as it may be shown: what has an @
+// may be a user with a password, in the wrong place.
 func got(k kind, raw any) string {
-	if isSecret(k) {
+	if isSecret(k) || strings.Contains(fmt.Sprint(raw), "@") {
 		return "; what is there is not shown, since it may be a secret"
 	}
 	switch v := raw.(type) {
@@ -160,43 +162,4 @@ func got(k kind, raw any) string {
 		return fmt.Sprintf(", not the list %v", v)
 	}
 	return fmt.Sprintf(", not %v", raw)
-}
-
-// environment finds the variables with the prefix.
-func environment(table []key, from source) (map[string]string, []mistake) {
-	environ := from.environ
-	if environ == nil {
-		environ = os.Environ()
-	}
-	names := map[string]string{}
-	var known []string
-	for _, k := range table {
-		names[envName(from.prefix, k.name)] = k.name
-		known = append(known, envName(from.prefix, k.name))
-	}
-	found := map[string]string{}
-	var mistakes []mistake
-	for _, kv := range slices.Sorted(slices.Values(environ)) {
-		name, value, _ := strings.Cut(kv, "=")
-		switch key, ok := names[name]; {
-		case ok && value != "":
-			found[key] = value
-		case !ok && strings.HasPrefix(name, from.prefix) && name != from.prefix+"CONFIG":
-			mistakes = append(mistakes, mistake{"environment " + name, "unknown", "no setting has this name" + didYouMean(name, known)})
-		}
-	}
-	return found, mistakes
-}
-
-func envName(prefix, key string) string {
-	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
-}
-
-func flagName(key string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(key) }
-
-func lookupFlag(flags *pflag.FlagSet, key string) *pflag.Flag {
-	if flags == nil {
-		return nil
-	}
-	return flags.Lookup(flagName(key))
 }

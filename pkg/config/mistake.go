@@ -1,9 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -11,36 +11,38 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 )
 
-// mistake is one thing that is wrong: where, what kind, and what was expected.
-type mistake struct {
+// place is where a value came from: its location for people, the line when that
+// is in the file, and how strong the source is.
+type place struct {
 	loc  string
-	kind string // syntax, unreadable, unknown, value, contradiction
-	msg  string
+	line int
+	from int
 }
 
-// line is the line in the file that loc names, 0 for other places.
-func (m mistake) line() int {
-	at, rest, _ := strings.Cut(m.loc, ": ")
-	if rest == "" && !strings.Contains(at, ":") {
-		return 0
-	}
-	n, _ := strconv.Atoi(at[strings.LastIndexByte(at, ':')+1:])
-	return n
+// The sources, weakest first.
+const (
+	fromDefault = iota
+	fromFile
+	fromEnvironment
+	fromFlag
+)
+
+// mistake is one thing that is wrong: where, what kind, and what was expected.
+type mistake struct {
+	at   place
+	kind string // syntax, unreadable, unknown, value, contradiction
+	msg  string
 }
 
 // asError lists every mistake in one error, nil for none: those of the file by
 // line, then those of the environment and the flags.
 func asError(mistakes []mistake) error {
-	slices.SortStableFunc(mistakes, func(a, b mistake) int {
-		la, lb := a.line(), b.line()
-		if la == 0 || lb == 0 {
-			return lb - la
-		}
-		return la - lb
-	})
 	if len(mistakes) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(mistakes, func(a, b mistake) int {
+		return cmp.Or(cmp.Compare(a.at.from, b.at.from), cmp.Compare(a.at.line, b.at.line))
+	})
 	var b strings.Builder
 	b.WriteString("the configuration has a mistake:")
 	if n := len(mistakes); n > 1 {
@@ -49,8 +51,8 @@ func asError(mistakes []mistake) error {
 	}
 	fields := make([]fault.Field, 0, len(mistakes))
 	for _, m := range mistakes {
-		fmt.Fprintf(&b, "\n  %s: %s", m.loc, m.msg)
-		fields = append(fields, fault.Field{Loc: m.loc, Msg: m.msg, Type: m.kind})
+		fmt.Fprintf(&b, "\n  %s: %s", m.at.loc, m.msg)
+		fields = append(fields, fault.Field{Loc: m.at.loc, Msg: m.msg, Type: m.kind})
 	}
 	return fault.New(fault.Invalid, "config/invalid", "%s", b.String()).With(fields...)
 }

@@ -87,7 +87,7 @@ func (prefix) parse(raw any) (any, string) {
 	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
 		return netip.PrefixFrom(a, a.BitLen()), ""
 	}
-	return nil, "an address or a network, such as \"10.0.0.7\" or \"10.0.0.0/24\","
+	return nil, "an address or a network, such as \"10.0.0.7\" or \"10.0.0.0/24\""
 }
 
 type ip struct{}
@@ -96,7 +96,7 @@ func (ip) parse(raw any) (any, string) {
 	s, _ := asString(raw)
 	a, err := netip.ParseAddr(s)
 	if err != nil || a.IsLoopback() || a.IsUnspecified() {
-		return nil, "the IP address of a name server that is not on loopback, which sessions cannot reach,"
+		return nil, "the IP address of a name server that is not on loopback, which sessions cannot reach"
 	}
 	return a, ""
 }
@@ -132,6 +132,11 @@ func (dsn) parse(raw any) (any, string) {
 		return nil, expected
 	}
 	return Secret(s), ""
+}
+
+func hasPassword(s Secret) bool {
+	c, err := mysql.ParseDSN(s.Reveal())
+	return err == nil && c.Passwd != ""
 }
 
 type inviteCode struct{}

@@ -20,9 +20,9 @@ type document struct {
 	tables []string // tables that are opened, whether anything is in them or not
 }
 
-// loc names a key's place: "medforged.toml:12: session.per_user".
-func (d document) loc(key string) string {
-	return fmt.Sprintf("%s:%d: %s", d.name, d.lines[key], key)
+// at is a key's place: "medforged.toml:12: session.per_user".
+func (d document) at(key string) place {
+	return place{fmt.Sprintf("%s:%d: %s", d.name, d.lines[key], key), d.lines[key], fromFile}
 }
 
 // parseFile reads a file. The mistake is one of syntax, with line and column.
@@ -97,11 +97,11 @@ func lookup(tree map[string]any, key string) any {
 
 // syntaxMistake never shows the line itself, which may hold a password.
 func syntaxMistake(name string, err error) *mistake {
-	m := &mistake{loc: name, kind: "syntax", msg: "this is not TOML"}
+	m := &mistake{place{name, 0, fromFile}, "syntax", "this is not TOML"}
 	var de *toml.DecodeError
 	if errors.As(err, &de) {
 		row, col := de.Position()
-		m.loc = fmt.Sprintf("%s:%d:%d", name, row, col)
+		m.at = place{fmt.Sprintf("%s:%d:%d", name, row, col), row, fromFile}
 		m.msg = strings.TrimPrefix(de.Error(), "toml: ")
 	}
 	return m
@@ -119,9 +119,9 @@ func readFile(path string, optional bool) (document, *mistake) {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return document{name: path}, &mistake{loc: path, kind: "unreadable", msg: fmt.Sprintf("cannot be read: %v", err)}
+		return document{name: path}, &mistake{place{path, 0, fromFile}, "unreadable", fmt.Sprintf("cannot be read: %v", err)}
 	case len(data) > most:
-		return document{name: path}, &mistake{loc: path, kind: "unreadable", msg: "is larger than 1 MiB, which is no configuration"}
+		return document{name: path}, &mistake{place{path, 0, fromFile}, "unreadable", "is larger than 1 MiB, which is no configuration"}
 	}
 	return parseFile(path, data)
 }

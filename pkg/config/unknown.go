@@ -26,7 +26,7 @@ func (d document) unknown(table []key) []mistake {
 		if slices.Contains(names, t) {
 			msg = "is one value, not a table"
 		}
-		found = append(found, mistake{d.loc(t), "unknown", msg})
+		found = append(found, mistake{d.at(t), "unknown", msg})
 	}
 	for _, name := range d.order {
 		parent := ""
@@ -36,10 +36,10 @@ func (d document) unknown(table []key) []mistake {
 		switch {
 		case slices.Contains(names, name), slices.Contains(names, parent):
 		case slices.Contains(tables, name):
-			found = append(found, mistake{d.loc(name), "unknown", fmt.Sprintf("is a table, not one value; write [%s] and its keys below it", name)})
+			found = append(found, mistake{d.at(name), "unknown", fmt.Sprintf("is a table, not one value; write [%s] and its keys below it", name)})
 		case wrong[parent] && nearest(name, names) == "":
 		default:
-			found = append(found, mistake{d.loc(name), "unknown", "no setting has this name" + didYouMean(name, names)})
+			found = append(found, mistake{d.at(name), "unknown", "no setting has this name" + didYouMean(name, names)})
 		}
 	}
 	return found

@@ -1,28 +1,59 @@
 package config
 
-// contradictions finds settings that are right alone and wrong together.
-func contradictions(c Config, at func(string) string) []mistake {
-	var found []mistake
-	say := func(wrong bool, key, msg string) {
-		if wrong {
-			found = append(found, mistake{at(key), "contradiction", msg})
-		}
+// rule is a contradiction between settings that are each right alone. keys are
+// all that it looks at, the one that people should look at first in front.
+type rule struct {
+	broken bool
+	keys   []string
+	msg    string
+}
+
+// contradictions finds settings that are wrong together.
+func contradictions(c Config) []rule {
+	return []rule{
+		{c.Workspace.Driver == WorkspaceZFS && c.Workspace.ZFSParent == "", of("workspace.zfs_parent", "workspace.driver"),
+			"workspace.driver = \"zfs\" needs workspace.zfs_parent, the dataset below which workspaces are made; name one, or set workspace.driver = \"dir\""},
+		{c.HTTP.TLSCert != "" && c.HTTP.TLSKey == "", of("http.tls_cert", "http.tls_key"), "a certificate needs its key; set http.tls_key too"},
+		{c.HTTP.TLSKey != "" && c.HTTP.TLSCert == "", of("http.tls_key", "http.tls_cert"), "a key needs its certificate; set http.tls_cert too"},
+		{c.HTTP.TLSCert != "" && scheme(c.HTTP.External) == "http", of("http.external", "http.tls_cert"),
+			"the listener speaks TLS (http.tls_cert), and people cannot reach that as \"http\"; remove one of the two"},
+		{c.Metrics.Listen != "" && c.Metrics.Listen == c.HTTP.Listen, of("metrics.listen", "http.listen"), "http.listen has the same address; choose another port"},
+		{c.Database.Driver == DatabaseMySQL && c.Database.DSN == "", of("database.dsn", "database.driver"),
+			"database.driver = \"mysql\" needs database.dsn, such as \"medforge@unix(/run/mysqld/mysqld.sock)/medforge\""},
+		{c.Database.Driver == DatabaseSQLite && c.Database.DSN != "", of("database.dsn", "database.driver"),
+			"database.driver = \"sqlite\" takes no dsn, its file is in data_dir; set database.driver = \"mysql\" or remove this"},
+		{c.Session.PerUser > c.Session.MaxConcurrent, of("session.per_user", "session.max_concurrent"),
+			"session.per_user is more than session.max_concurrent, which the host allows altogether"},
+		{c.Auth.IdleLifetime > c.Auth.AbsoluteLifetime, of("auth.idle_lifetime", "auth.absolute_lifetime"),
+			"auth.idle_lifetime is longer than auth.absolute_lifetime, so it would never end anything"},
+		{c.Signup.Mode == SignupInvite && len(c.Signup.InviteCodes) == 0, of("signup.invite_codes", "signup.mode"),
+			"signup.mode = \"invite\" needs a code in signup.invite_codes, or nobody can sign up; where that is meant say \"closed\""},
+		{c.Signup.Mode == SignupOpen && len(c.Signup.InviteCodes) > 0, of("signup.invite_codes", "signup.mode"),
+			"signup.mode = \"open\" asks for no code; set signup.mode = \"invite\" or remove the codes"},
+		{c.Socket == c.Containerd.Address, of("socket", "containerd.address"), "socket and containerd.address are the same"},
 	}
-	say(c.Workspace.Driver == WorkspaceZFS && c.Workspace.ZFSParent == "", "workspace.zfs_parent",
-		"workspace.driver = \"zfs\" needs the dataset below which workspaces are made; name one here, or set workspace.driver = \"dir\"")
-	say(c.HTTP.TLSCert != "" && c.HTTP.TLSKey == "", "http.tls_cert", "a certificate needs its key; set http.tls_key too")
-	say(c.HTTP.TLSKey != "" && c.HTTP.TLSCert == "", "http.tls_key", "a key needs its certificate; set http.tls_cert too")
-	say(c.HTTP.TLSCert != "" && scheme(c.HTTP.External) == "http", "http.external",
-		"the listener speaks TLS (http.tls_cert), and people cannot reach that as \"http\"; remove one of the two")
-	say(c.Metrics.Listen != "" && c.Metrics.Listen == c.HTTP.Listen, "metrics.listen", "http.listen has the same address; choose another port")
-	say(c.Database.Driver == DatabaseMySQL && c.Database.DSN == "", "database.dsn",
-		"database.driver = \"mysql\" needs a dsn, such as \"medforge@unix(/run/mysqld/mysqld.sock)/medforge\"")
-	say(c.Database.Driver == DatabaseSQLite && c.Database.DSN != "", "database.dsn",
-		"database.driver = \"sqlite\" takes no dsn, its file is in data_dir; set database.driver = \"mysql\" or remove this")
-	say(c.Session.PerUser > c.Session.MaxConcurrent, "session.per_user", "is more than session.max_concurrent, which the host allows altogether")
-	say(c.Auth.IdleLifetime > c.Auth.AbsoluteLifetime, "auth.idle_lifetime", "is longer than auth.absolute_lifetime, so it would never end anything")
-	say(c.Signup.Mode == SignupInvite && len(c.Signup.InviteCodes) == 0, "signup.invite_codes", "signup.mode = \"invite\" needs a code at least, or nobody can sign up; for that say \"closed\"")
-	say(c.Signup.Mode == SignupOpen && len(c.Signup.InviteCodes) > 0, "signup.invite_codes", "signup.mode = \"open\" asks for no code; set signup.mode = \"invite\" or remove the codes")
-	say(c.Socket == c.Containerd.Address, "socket", "is containerd's own socket (containerd.address)")
+}
+
+func of(keys ...string) []string { return keys }
+
+// judge returns the rules that are broken, at the first of their keys that was
+// set. A rule that looks at a key which is wrong by itself says nothing.
+func judge(rules []rule, places map[string]place, wrong map[string]bool) (found []mistake) {
+next:
+	for _, r := range rules {
+		if !r.broken {
+			continue
+		}
+		at := places[r.keys[0]]
+		for _, k := range r.keys {
+			if wrong[k] {
+				continue next
+			}
+			if at.from == fromDefault {
+				at = places[k]
+			}
+		}
+		found = append(found, mistake{at, "contradiction", r.msg})
+	}
 	return found
 }
