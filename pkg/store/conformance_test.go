@@ -1,0 +1,30 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/medforge/medforge/pkg/porttest"
+	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/store"
+	"github.com/medforge/medforge/pkg/store/storetest"
+)
+
+// engines are the two real databases, each migrated.
+var engines = map[string]func(testing.TB) *store.DB{"sqlite": storetest.New, "mariadb": storetest.MariaDB}
+
+func each(t *testing.T, f func(t *testing.T, open func(testing.TB) *store.DB)) {
+	t.Helper()
+	for name, open := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open)
+		})
+	}
+}
+
+func TestSessionStore(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) *store.DB) {
+		porttest.SessionStore(t, func(t *testing.T) session.Store { return open(t).Sessions() })
+	})
+}
