@@ -37,6 +37,12 @@ func (s *Server) events(ctx context.Context, a auth.Actor, in *eventsInput) (htt
 	if err != nil {
 		return nil, err
 	}
+	// A reader that loses the stream before its first event must still have
+	// something to resume after.
+	begin := s.Events.ID(event.Event{Seq: s.Events.Seq()})
+	if in.LastEventID != "" {
+		begin = in.LastEventID
+	}
 	sub := s.Events.Subscribe(ctx, after, filter)
 	if err := endedAtOnce(sub); err != nil {
 		return nil, err
@@ -46,7 +52,7 @@ func (s *Server) events(ctx context.Context, a auth.Actor, in *eventsInput) (htt
 		if r.Method == http.MethodHead {
 			return
 		}
-		s.sendEvents(r.Context(), s.stream(w), sub)
+		s.sendEvents(r.Context(), s.stream(w), begin, sub)
 	}, nil
 }
 
@@ -59,10 +65,11 @@ func endedAtOnce(sub *event.Subscription) error {
 	return sub.Err()
 }
 
-func (s *Server) sendEvents(ctx context.Context, w io.Writer, sub *event.Subscription) {
-	// The comment makes the headers go out, so that the reader knows that what
-	// it does from now on will be seen.
-	if _, err := io.WriteString(w, "retry: 1000\n: from here on\n\n"); err != nil {
+func (s *Server) sendEvents(ctx context.Context, w io.Writer, begin string, sub *event.Subscription) {
+	// Sent at once, so that the reader knows that whatever it does from now on
+	// will be seen. An id without data sets what to resume after and is no
+	// event.
+	if _, err := fmt.Fprintf(w, "retry: 1000\nid: %s\n\n", begin); err != nil {
 		return
 	}
 	quiet := time.NewTicker(s.KeepAlive)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -15,12 +14,6 @@ import (
 	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/session"
 )
-
-// jsonOf documents an answer that is this type's JSON without an envelope.
-func jsonOf[T any]() map[string]*huma.MediaType {
-	r := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
-	return map[string]*huma.MediaType{"application/json": {Schema: huma.SchemaFromType(r, reflect.TypeFor[T]())}}
-}
 
 // healthz answers in the form that API.md gives it, without an envelope: load
 // balancers and service managers read it.
@@ -49,7 +42,7 @@ func (s *Server) openAPI(context.Context, auth.Actor, *none) (http.HandlerFunc, 
 }
 
 func (s *Server) me(ctx context.Context, a auth.Actor, _ *none) (api.Me, error) {
-	u, err := s.Accounts.UserByID(ctx, a.UserID)
+	u, err := s.Accounts.Me(ctx, a)
 	if err != nil {
 		return api.Me{}, err
 	}
@@ -84,7 +77,7 @@ func (s *Server) reconcile(ctx context.Context, a auth.Actor, _ *none) (api.Reco
 	return out, nil
 }
 
-type gpusInput struct{ paging }
+type gpusInput struct{ Paging }
 
 func (s *Server) gpus(ctx context.Context, a auth.Actor, _ *gpusInput, limit int, after string) ([]api.GPU, string, error) {
 	views, err := s.Sessions.GPUs(ctx, a)
@@ -136,7 +129,7 @@ func (s *Server) setGPU(enabled bool) func(context.Context, auth.Actor, *gpuRef)
 	}
 }
 
-type packsInput struct{ paging }
+type packsInput struct{ Paging }
 
 func (s *Server) packs(ctx context.Context, a auth.Actor, _ *packsInput, limit int, after string) ([]api.Pack, string, error) {
 	views, err := s.Sessions.ListPacks(ctx, a)

@@ -10,7 +10,7 @@ import (
 )
 
 type logsInput struct {
-	ref
+	Ref
 	Follow bool `query:"follow" doc:"Wait for more until the session ends."`
 	Tail   int  `query:"tail" minimum:"0" maximum:"100000" doc:"Only that many last lines; 0 is all that is kept."`
 }
@@ -18,7 +18,7 @@ type logsInput struct {
 // logs sends the session's output as it is, byte for byte. Whoever shows it on
 // a terminal must expect control sequences in it.
 func (s *Server) logs(ctx context.Context, a auth.Actor, in *logsInput) (http.HandlerFunc, error) {
-	log, err := s.Sessions.Log(ctx, a, in.Ref, in.Tail, in.Follow)
+	log, err := s.Sessions.Log(ctx, a, in.Name, in.Tail, in.Follow)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *Server) logs(ctx context.Context, a auth.Actor, in *logsInput) (http.Ha
 		}
 		if _, err := io.Copy(sw, log); err != nil && r.Context().Err() == nil {
 			if !errors.Is(err, context.Canceled) {
-				s.Logger.Error("session log broke off", "request_id", requestOf(r.Context()).id, "session", in.Ref, "error", err)
+				s.Logger.Error("session log broke off", "request_id", requestOf(r.Context()).id, "session", in.Name, "error", err)
 			}
 			// Without the end of a whole answer, the caller can tell.
 			panic(http.ErrAbortHandler)

@@ -12,17 +12,18 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 )
 
-// paging is part of the input of every list. A limit out of its bounds becomes
+// Paging is part of the input of every list. Exported because Huma skips embedded
+// types that are not. A limit out of its bounds becomes
 // pagination/invalid-limit in problem.go.
-type paging struct {
+type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"Rows a page holds at most."`
 	Cursor string `query:"cursor" maxLength:"512" doc:"next_cursor of the page before."`
 }
 
-func (p paging) page() paging { return p }
+func (p Paging) page() Paging { return p }
 
-// pager is an input with paging in it.
-type pager interface{ page() paging }
+// pager is an input with Paging in it.
+type pager interface{ page() Paging }
 
 // list makes a row whose handler returns a page: the rows, and the key of the
 // last one when more follow. The name binds a cursor to its list, so that one

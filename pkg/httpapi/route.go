@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -124,13 +125,23 @@ func (s *Server) meta(ctx context.Context) api.Meta {
 	return api.Meta{RequestID: requestOf(ctx).id, APIVersion: api.Version, Timestamp: s.Now().UTC()}
 }
 
+// content documents an answer that is no envelope.
+type content struct {
+	media  string
+	schema reflect.Type // nil: not JSON
+}
+
 // bare makes a row whose handler writes the whole answer itself: its status, a
 // body that is no envelope, or a stream. open does all that can fail and
 // returns what writes; a stream must end with the request's context.
-func bare[I any](r Route, content map[string]*huma.MediaType, open func(ctx context.Context, a auth.Actor, in *I) (http.HandlerFunc, error)) Route {
+func bare[I any](r Route, is content, open func(ctx context.Context, a auth.Actor, in *I) (http.HandlerFunc, error)) Route {
 	r.register = func(s *Server, hapi huma.API, op huma.Operation) {
+		media := &huma.MediaType{}
+		if is.schema != nil {
+			media.Schema = hapi.OpenAPI().Components.Schemas.Schema(is.schema, true, is.schema.Name())
+		}
 		op.Responses = map[string]*huma.Response{
-			fmt.Sprint(op.DefaultStatus): {Description: http.StatusText(op.DefaultStatus), Content: content},
+			fmt.Sprint(op.DefaultStatus): {Description: http.StatusText(op.DefaultStatus), Content: map[string]*huma.MediaType{is.media: media}},
 		}
 		huma.Register(hapi, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
 			write, err := open(ctx, actorOf(ctx), in)

@@ -2,8 +2,7 @@ package httpapi
 
 import (
 	"net/http"
-
-	"github.com/danielgtaylor/huma/v2"
+	"reflect"
 
 	"github.com/medforge/medforge/pkg/api"
 )
@@ -29,15 +28,15 @@ func (s *Server) hostRoutes() []Route {
 	return []Route{
 		bare(Route{Method: http.MethodGet, Path: api.PathHealthz, Access: Everyone, InSession: true, Tag: tagHost,
 			Summary: "Whether the host is well: 200, or 503 with what is not"},
-			jsonOf[api.Health](), s.healthz),
+			content{"application/json", reflect.TypeFor[api.Health]()}, s.healthz),
 		bare(Route{Method: http.MethodGet, Path: api.PathOpenAPI, Access: Everyone, InSession: true, Tag: tagHost,
 			Summary: "This document"},
-			map[string]*huma.MediaType{"application/openapi+json": {}}, s.openAPI),
+			content{media: "application/openapi+json"}, s.openAPI),
 		answer(Route{Method: http.MethodGet, Path: api.Path("me"), Access: SignedIn, InSession: true, Tag: tagHost,
 			Summary: "Who is asking"}, s.me),
 		bare(Route{Method: http.MethodGet, Path: api.Path("events"), Access: Everyone, InSession: true, Tag: tagHost,
 			Summary: "What happens, live, as far as the caller may see it", Problems: []int{404, 409}},
-			map[string]*huma.MediaType{"text/event-stream": {}}, s.events),
+			content{media: "text/event-stream"}, s.events),
 		answer(Route{Method: http.MethodGet, Path: api.Path("admin", "doctor"), Access: Admin, Tag: tagHost,
 			Summary: "The host's prerequisites, as the daemon sees them"}, s.doctor),
 		answer(Route{Method: http.MethodPost, Path: api.Path("admin", "reconcile"), Access: Admin, Tag: tagHost,
@@ -62,7 +61,7 @@ func (s *Server) sessionRoutes() []Route {
 			Summary: "A link that opens its IDE once", Problems: []int{409}}, s.openSession),
 		bare(Route{Method: http.MethodGet, Path: one + "/logs", Access: Owner, InSession: true, Tag: tagSessions,
 			Summary: "What it printed, oldest kept line first"},
-			map[string]*huma.MediaType{"text/plain": {}}, s.logs),
+			content{media: "text/plain"}, s.logs),
 		list(Route{Method: http.MethodGet, Path: one + "/snapshots", Access: Owner, InSession: true, Tag: tagSessions,
 			Summary: "Its workspace's snapshots, oldest first"}, "snapshots", s.snapshots),
 		answer(Route{Method: http.MethodGet, Path: one + "/usage", Access: Owner, InSession: true, Tag: tagSessions,

@@ -33,9 +33,9 @@ type Sessions interface {
 	Health() []session.Degradation
 }
 
-// Accounts knows who an actor is in full.
+// Accounts knows who an actor is in full: account.Service.
 type Accounts interface {
-	UserByID(ctx context.Context, id string) (account.User, error)
+	Me(ctx context.Context, a auth.Actor) (account.User, error)
 }
 
 // Tickets makes one-time links into a session's host.

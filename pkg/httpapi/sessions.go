@@ -10,9 +10,9 @@ import (
 	"github.com/medforge/medforge/pkg/session"
 )
 
-// ref is the input of every route on one session.
-type ref struct {
-	Ref string `path:"ref" maxLength:"100" doc:"The session's id or slug."`
+// Ref is the input of every route on one session.
+type Ref struct {
+	Name string `path:"ref" maxLength:"100" doc:"The session's id or slug."`
 }
 
 type startInput struct {
@@ -30,7 +30,7 @@ func (s *Server) startSession(ctx context.Context, a auth.Actor, in *startInput)
 }
 
 type listSessionsInput struct {
-	paging
+	Paging
 	All bool `query:"all" doc:"Everybody's, for an admin; others always see their own."`
 }
 
@@ -58,16 +58,16 @@ func (s *Server) currentSession(ctx context.Context, a auth.Actor, _ *none) (api
 	return api.SessionCurrent{Session: &w}, nil
 }
 
-func (s *Server) getSession(ctx context.Context, a auth.Actor, in *ref) (api.Session, error) {
-	row, err := s.Sessions.Get(ctx, a, in.Ref)
+func (s *Server) getSession(ctx context.Context, a auth.Actor, in *Ref) (api.Session, error) {
+	row, err := s.Sessions.Get(ctx, a, in.Name)
 	if err != nil {
 		return api.Session{}, err
 	}
 	return s.wire(row), nil
 }
 
-func (s *Server) stopSession(ctx context.Context, a auth.Actor, in *ref) (api.Message, error) {
-	outcome, err := s.Sessions.Stop(ctx, a, in.Ref)
+func (s *Server) stopSession(ctx context.Context, a auth.Actor, in *Ref) (api.Message, error) {
+	outcome, err := s.Sessions.Stop(ctx, a, in.Name)
 	if err != nil {
 		return api.Message{}, err
 	}
@@ -77,8 +77,8 @@ func (s *Server) stopSession(ctx context.Context, a auth.Actor, in *ref) (api.Me
 	return api.Message{Message: api.MessageStopRequested}, nil
 }
 
-func (s *Server) openSession(ctx context.Context, a auth.Actor, in *ref) (api.SessionLink, error) {
-	row, err := s.Sessions.Get(ctx, a, in.Ref)
+func (s *Server) openSession(ctx context.Context, a auth.Actor, in *Ref) (api.SessionLink, error) {
+	row, err := s.Sessions.Get(ctx, a, in.Name)
 	if err != nil {
 		return api.SessionLink{}, err
 	}
@@ -94,12 +94,12 @@ func (s *Server) openSession(ctx context.Context, a auth.Actor, in *ref) (api.Se
 }
 
 type snapshotsInput struct {
-	paging
-	ref
+	Paging
+	Ref
 }
 
 func (s *Server) snapshots(ctx context.Context, a auth.Actor, in *snapshotsInput, limit int, after string) ([]api.Snapshot, string, error) {
-	snaps, err := s.Sessions.Snapshots(ctx, a, in.Ref)
+	snaps, err := s.Sessions.Snapshots(ctx, a, in.Name)
 	if err != nil {
 		return nil, "", err
 	}
@@ -113,8 +113,8 @@ func (s *Server) snapshots(ctx context.Context, a auth.Actor, in *snapshotsInput
 	return whole(out, func(n api.Snapshot) string { return n.Name }, limit, after)
 }
 
-func (s *Server) usage(ctx context.Context, a auth.Actor, in *ref) (api.SessionUsage, error) {
-	u, err := s.Sessions.Usage(ctx, a, in.Ref)
+func (s *Server) usage(ctx context.Context, a auth.Actor, in *Ref) (api.SessionUsage, error) {
+	u, err := s.Sessions.Usage(ctx, a, in.Name)
 	return api.SessionUsage(u), err
 }
 
