@@ -13,7 +13,7 @@ const MaxDepth = 100_000
 
 // window is how many levels keep their descriptor open. The levels above are
 // closed and opened again, half a window at a time, on the way back.
-const window = 64
+const window = 128
 
 var (
 	// ErrTooDeep is a tree deeper than MaxDepth.

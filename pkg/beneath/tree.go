@@ -96,7 +96,7 @@ func (d *Dir) removeOnce(ctx context.Context, name string) error {
 	}
 	top, err := openat2(d.Fd(), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0, unix.RESOLVE_NO_XDEV)
 	if err != nil {
-		return busyMount(err)
+		return busyMount(err, d.Fd(), name)
 	}
 	dir := newDir(top, name)
 	defer dir.Close()
@@ -142,7 +142,7 @@ func empty(ctx context.Context, dir *Dir) error {
 		}
 		if isDir {
 			if err := c.Enter(e.Name); err != nil && !errors.Is(err, unix.ENOENT) {
-				return busyMount(err)
+				return busyMount(err, c.Fd(), e.Name)
 			}
 		}
 	}
@@ -165,9 +165,11 @@ func unlink(fd int, name string) (isDir bool, err error) {
 	return false, err
 }
 
-// busyMount names a mount in the way as unlinkat(2) does.
-func busyMount(err error) error {
-	if errors.Is(err, unix.EXDEV) {
+// busyMount names a mount in the way as unlinkat(2) does. openat2 says EXDEV
+// for a mount and for a directory that was moved while it looked.
+func busyMount(err error, fd int, name string) error {
+	var st unix.Statx_t
+	if errors.Is(err, unix.EXDEV) && StatAt(fd, name, &st) == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
 		return unix.EBUSY
 	}
 	return err
