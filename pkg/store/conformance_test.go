@@ -3,6 +3,7 @@ package store_test
 import (
 	"testing"
 
+	"github.com/medforge/medforge/pkg/account"
 	"github.com/medforge/medforge/pkg/porttest"
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/store"
@@ -26,5 +27,12 @@ func TestSessionStore(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, open func(testing.TB) *store.DB) {
 		porttest.SessionStore(t, func(t *testing.T) session.Store { return open(t).Sessions() })
+	})
+}
+
+func TestAccountStore(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) *store.DB) {
+		porttest.AccountStore(t, func(t *testing.T) account.Store { return open(t).Accounts() })
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -31,7 +30,26 @@ func (db *DB) Migrate(ctx context.Context) error {
 		return db.fault(err, "open the database for its migration")
 	}
 	defer pool.Close()
-	p, err := newProvider(db.cfg.Driver, pool, goose.WithSlog(db.logger), goose.WithSessionLocker(locker{lock, db}))
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return db.fault(err, "open the database for its migration")
+	}
+	defer conn.Close()
+	if err := lock.lock(ctx, conn); err != nil {
+		return db.fault(err, "wait for another migration of this database")
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := lock.unlock(ctx, conn); err != nil {
+			// It ends with the connection; the migration has done its work.
+			db.logger.Warn("the migration lock was not given back", "error", err)
+		}
+	}()
+	if err := db.mendVersionTable(ctx, conn); err != nil {
+		return db.fault(err, "migrate the database")
+	}
+	p, err := newProvider(db.cfg.Driver, pool, db.logger)
 	if err != nil {
 		return db.fault(err, "read the migrations")
 	}
@@ -43,6 +61,22 @@ func (db *DB) Migrate(ctx context.Context) error {
 		db.logger.Info("database migrated", "steps", len(done), "version", Target())
 	}
 	return db.refuseNewer(ctx)
+}
+
+// mendVersionTable takes away what an interrupted first migration can leave:
+// MariaDB commits the making of goose's table by itself, so it can stand there
+// without its first row, which goose takes for damage.
+func (db *DB) mendVersionTable(ctx context.Context, conn *sql.Conn) error {
+	var there, rows int
+	err := conn.QueryRowContext(ctx, db.engine.tableExists(), versionTable).Scan(&there)
+	if err != nil || there == 0 {
+		return err
+	}
+	err = conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+versionTable).Scan(&rows)
+	if err == nil && rows == 0 {
+		_, err = conn.ExecContext(ctx, "DROP TABLE "+versionTable)
+	}
+	return err
 }
 
 // Version is the database's present version, 0 for an empty one.
@@ -98,7 +132,7 @@ func (db *DB) refuseNewer(ctx context.Context) error {
 	return nil
 }
 
-func newProvider(driver string, pool *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {
+func newProvider(driver string, pool *sql.DB, logger *slog.Logger) (*goose.Provider, error) {
 	dialect := goose.DialectSQLite3
 	if driver == MySQL {
 		dialect = goose.DialectMySQL
@@ -107,51 +141,15 @@ func newProvider(driver string, pool *sql.DB, opts ...goose.ProviderOption) (*go
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(dialect, pool, files, append(opts, goose.WithDisableGlobalRegistry(true))...)
+	return goose.NewProvider(dialect, pool, files, goose.WithSlog(logger), goose.WithDisableGlobalRegistry(true))
 }
 
 // migrationLock keeps two migrators of one database apart, whichever processes
-// they run in, and is free again when its holder dies.
+// they run in, and is free again when its holder dies. Goose makes its own table
+// before it takes a lock that it is given, so Migrate holds this one around it.
 type migrationLock interface {
 	lock(ctx context.Context, conn *sql.Conn) error
 	unlock(ctx context.Context, conn *sql.Conn) error
-}
-
-// locker shows a migrationLock to goose, and mends what an interrupted first
-// migration can leave: MariaDB commits the making of goose's table by itself,
-// so the table can stand there without its first row, which goose takes for
-// damage.
-type locker struct {
-	l  migrationLock
-	db *DB
-}
-
-func (k locker) SessionLock(ctx context.Context, conn *sql.Conn) error {
-	if err := k.l.lock(ctx, conn); err != nil {
-		return err
-	}
-	var there, rows int
-	err := conn.QueryRowContext(ctx, k.db.engine.tableExists(), versionTable).Scan(&there)
-	if err == nil && there > 0 {
-		err = conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+versionTable).Scan(&rows)
-		if err == nil && rows == 0 {
-			_, err = conn.ExecContext(ctx, "DROP TABLE "+versionTable)
-		}
-	}
-	if err != nil {
-		return errors.Join(err, k.SessionUnlock(ctx, conn))
-	}
-	return nil
-}
-
-func (k locker) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := k.l.unlock(ctx, conn); err != nil {
-		// It ends with the connection; the migration itself has done its work.
-		k.db.logger.Warn("the migration lock was not given back", slog.Any("error", err))
-	}
-	return nil
 }
 
 // namedLock is MariaDB's GET_LOCK, which belongs to a connection.

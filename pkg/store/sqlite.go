@@ -117,7 +117,6 @@ func (sqliteEngine) migrator(cfg Config) (*sql.DB, migrationLock, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	pool.SetMaxOpenConns(1)
 	return pool, newFileLock(cfg.Path + ".migrate"), nil
 }
 
