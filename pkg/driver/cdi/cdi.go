@@ -112,8 +112,10 @@ func missing(dev *cdi.Device) string {
 	return ""
 }
 
-// Inject puts the named devices into a container's spec. Errors: NotFound (no
-// spec has one of them).
+// Inject puts the named devices into a container's spec. NVIDIA's specs set
+// NVIDIA_VISIBLE_DEVICES=void, to keep NVIDIA's own runtime from injecting once
+// more; with runc there is no such runtime, and the container's own value
+// stays. Errors: NotFound (no spec has one of them).
 func (r *Registry) Inject(spec *oci.Spec, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -122,6 +124,13 @@ func (r *Registry) Inject(spec *oci.Spec, names []string) error {
 	if err != nil {
 		return err
 	}
+	const visible = "NVIDIA_VISIBLE_DEVICES="
+	var before string
+	if spec.Process != nil {
+		if i := slices.IndexFunc(spec.Process.Env, func(e string) bool { return strings.HasPrefix(e, visible) }); i >= 0 {
+			before = spec.Process.Env[i]
+		}
+	}
 	unresolved, err := c.InjectDevices(spec, names...)
 	if len(unresolved) > 0 {
 		return fault.Wrap(err, fault.NotFound, "gpus/no-cdi-device", "no CDI spec in %s names %s",
@@ -129,6 +138,13 @@ func (r *Registry) Inject(spec *oci.Spec, names []string) error {
 	}
 	if err != nil {
 		return fault.Wrap(err, fault.Internal, "gpus/cdi", "the devices %s cannot be put into the container", strings.Join(names, ", "))
+	}
+	if before != "" {
+		for i, e := range spec.Process.Env {
+			if strings.HasPrefix(e, visible) {
+				spec.Process.Env[i] = before
+			}
+		}
 	}
 	return nil
 }
