@@ -101,6 +101,13 @@ func cleanResponse(h http.Header) {
 
 // mayset reads a Set-Cookie line as browsers do (RFC 6265bis, section 5.6).
 func mayset(line string) bool {
+	for i := range len(line) {
+		// net/http writes a line end as a space, behind which an attribute
+		// could hide; browsers refuse such a cookie altogether.
+		if c := line[i]; (c < ' ' && c != '\t') || c == 0x7f {
+			return false
+		}
+	}
 	pair, attrs, _ := strings.Cut(line, ";")
 	name, _, found := strings.Cut(pair, "=")
 	name = strings.Trim(name, " \t")
