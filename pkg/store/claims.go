@@ -13,9 +13,6 @@ import (
 // transactions never wait for each other's rows crosswise.
 var claimTables = [...]string{"gpu_claims", "host_slots", "user_slots"}
 
-// errTaken: another caller was faster with one of the things chosen.
-var errTaken = fmt.Errorf("taken by another")
-
 // Claim takes a user slot, a host slot and a GPU and inserts the row.
 //
 // Each try is one transaction: read what is held, choose what is free, insert.
@@ -31,24 +28,12 @@ func (s *Sessions) Claim(ctx context.Context, c session.Claim) (session.Session,
 	case <-ctx.Done():
 		return session.Session{}, s.db.fault(ctx.Err(), doing)
 	}
-	for {
-		var out session.Session
-		lost := false
-		err := s.db.write(ctx, doing, func(tx *sql.Tx) (err error) {
-			out, err = s.claim(ctx, tx, c)
-			if lost = err == errTaken; lost {
-				// Ends this transaction; the loop starts another.
-				return fault.New(fault.Busy, "sessions/claim-lost", "another session took it first")
-			}
-			return err
-		})
-		if !lost {
-			return out, err
-		}
-		if ctx.Err() != nil {
-			return session.Session{}, s.db.fault(ctx.Err(), doing)
-		}
-	}
+	var out session.Session
+	err := s.db.write(ctx, doing, func(tx *sql.Tx) (err error) {
+		out, err = s.claim(ctx, tx, c)
+		return err
+	})
+	return out, err
 }
 
 func (s *Sessions) claim(ctx context.Context, tx *sql.Tx, c session.Claim) (session.Session, error) {
@@ -109,7 +94,7 @@ func (s *Sessions) lostOrRepeated(ctx context.Context, tx *sql.Tx, id string) er
 	_, err := sessionByID(ctx, tx, id)
 	switch {
 	case s.db.is(err, notThere):
-		return errTaken
+		return errAgain
 	case err != nil:
 		return err
 	}

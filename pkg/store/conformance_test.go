@@ -36,3 +36,13 @@ func TestAccountStore(t *testing.T) {
 		porttest.AccountStore(t, func(t *testing.T) account.Store { return open(t).Accounts() })
 	})
 }
+
+func TestCompetitionStore(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, open func(testing.TB) *store.DB) {
+		porttest.CompetitionStore(t, func(t *testing.T) porttest.CompetitionKit {
+			db := open(t)
+			return porttest.CompetitionKit{Store: db.Competitions(), Accounts: db.Accounts()}
+		})
+	})
+}

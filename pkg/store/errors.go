@@ -12,6 +12,10 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 )
 
+// errAgain is returned by a transaction that lost to another and must be tried
+// anew as a whole.
+var errAgain = errors.New("another transaction was faster")
+
 // errorKind is what an error means, found by types and codes, never by text.
 type errorKind int
 
@@ -37,6 +41,8 @@ func (db *DB) errorKind(err error) errorKind {
 		return known
 	case errors.Is(err, sql.ErrNoRows):
 		return notThere
+	case errors.Is(err, errAgain):
+		return tryAgain
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return tooLate
 	}
