@@ -127,7 +127,7 @@ func NewProblem(err error, base string) Problem {
 	e := fault.As(err)
 	if e == nil || e.Kind == fault.Internal {
 		e = fault.New(fault.Internal, CodeInternal,
-			"Something went wrong inside MedForge. The daemon's log has the details under this request id.")
+			"Something went wrong inside MedForge; its log has the details under the request's id.")
 	}
 	code := e.Code
 	if code == "" {
@@ -154,6 +154,9 @@ func (p Problem) Fault(retryAfter time.Duration) *fault.Error {
 	message := p.Detail
 	if message == "" {
 		message = p.Title
+	}
+	if kind == fault.Internal && p.RequestID != "" {
+		message += " Request " + p.RequestID + "."
 	}
 	return &fault.Error{Kind: kind, Code: p.Code, Message: message, Fields: p.Errors, RetryAfter: retryAfter}
 }

@@ -1,0 +1,198 @@
+// Package cli is the command line: the cobra tree, which reads flags, calls
+// the client and prints tables or JSON. Results go to stdout, progress and
+// everything else that is said to a person to stderr.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/medforge/medforge/pkg/client"
+	"github.com/medforge/medforge/pkg/config"
+)
+
+// System is what the command line has of the system it runs on.
+type System struct {
+	Args    []string // without the program's name
+	Environ []string // "KEY=value"
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Now     func() time.Time
+	// TUI runs the full-screen program; nil: this build has none.
+	TUI func(ctx context.Context, c *client.Client) error
+}
+
+// OS is the real one.
+func OS() System {
+	return System{
+		Args: os.Args[1:], Environ: os.Environ(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now,
+	}
+}
+
+// Main runs one command and returns the exit code. The first interrupt asks
+// the command to end; the second ends the process.
+func Main(s System) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return Run(ctx, s)
+}
+
+// Run is Main without signals: ctx ends the command.
+func Run(ctx context.Context, s System) int {
+	a := &app{System: s}
+	root := a.root()
+	root.SetArgs(s.Args)
+	root.SetIn(s.Stdin)
+	root.SetOut(s.Stdout)
+	root.SetErr(s.Stderr)
+	err := root.ExecuteContext(ctx)
+	if a.client != nil {
+		a.client.Close()
+	}
+	return a.exit(err)
+}
+
+// app is one run of the command line.
+type app struct {
+	System
+	cfg    config.Client
+	client *client.Client
+	print  *printer
+	ran    bool // a command has begun: what fails now is no wrong usage
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "medforge",
+		Short: "Browser VS Code with a GPU of your own, and competitions",
+		Long: `medforge starts and stops sessions on this host's MedForge: VS Code in the
+browser, with a terminal, your files and one GPU.
+
+It talks to the daemon's socket, or with --server to a MedForge elsewhere.
+Settings can stand in ~/.config/medforge/config.toml and in the environment,
+as MEDFORGE_SOCKET, MEDFORGE_SERVER, MEDFORGE_OUTPUT, MEDFORGE_NO_COLOR and
+MEDFORGE_QUIET.
+
+Exit codes: 0 done; 1 failed, or interrupted; 2 wrong usage; 3 not found;
+4 not signed in or not allowed; 5 a limit or a conflict; 6 the daemon cannot
+be reached.`,
+		Example: `  medforge session start
+  medforge session list
+  medforge doctor`,
+		Version:                    version(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		Args:                       a.noSuchCommand,
+	}
+	f := root.PersistentFlags()
+	f.String("socket", "", "the daemon's socket")
+	f.String("server", "", "MedForge's URL, instead of the socket")
+	f.StringP("output", "o", config.OutputTable, "table or json")
+	f.Bool("no-color", false, "no colours")
+	f.BoolP("quiet", "q", false, "no progress")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
+		[]string{config.OutputTable, config.OutputJSON}, cobra.ShellCompDirectiveNoFileComp)) // it is there: two lines above
+	root.SetFlagErrorFunc(flagError)
+	a.run(root, func(cmd *cobra.Command, _ []string) error {
+		if a.TUI != nil && isTerminal(a.Stdin) && isTerminal(a.Stdout) {
+			return a.TUI(cmd.Context(), a.client)
+		}
+		return cmd.Help()
+	})
+	root.AddCommand(a.sessionCommand(), a.gpuCommand(), a.whoamiCommand(), a.doctorCommand(), a.adminCommand())
+	if a.TUI != nil {
+		root.AddCommand(a.run(&cobra.Command{
+			Use: "tui", Short: "The full-screen program", Example: "  medforge tui", Args: cobra.NoArgs,
+		}, func(cmd *cobra.Command, _ []string) error { return a.TUI(cmd.Context(), a.client) }))
+	}
+	return root
+}
+
+// run gives a command its work, which begins with the configuration.
+func (a *app) run(cmd *cobra.Command, work func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := a.setUp(cmd); err != nil {
+			return err
+		}
+		a.ran = true
+		return errors.Join(work(cmd, args), a.print.flush())
+	}
+	return cmd
+}
+
+// setUp reads the configuration and makes what every command needs.
+func (a *app) setUp(cmd *cobra.Command) error {
+	var err error
+	if a.cfg, err = config.LoadClient(config.ClientOptions{Environ: a.Environ, Flags: cmd.Flags()}); err != nil {
+		return err
+	}
+	a.client, err = client.New(client.Options{Socket: a.cfg.Socket, Server: a.cfg.Server, UserAgent: "medforge/" + version()})
+	if err != nil {
+		return err
+	}
+	a.print = newPrinter(a)
+	return nil
+}
+
+// group is a command that only holds others.
+func (a *app) group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	cmd.Args = a.noSuchCommand
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+// noSuchCommand refuses what a group does not hold, and guesses what was meant.
+func (a *app) noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf(" Did you mean %s %s?", cmd.CommandPath(), near[0])
+	}
+	return fmt.Errorf("there is no command %q.%s See: %s --help", args[0], hint, cmd.CommandPath())
+}
+
+// version names the build: the module's version, or the commit it was built
+// from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "devel-" + s.Value[:12]
+		}
+	}
+	return "devel"
+}
+
+// getenv is os.Getenv on the System's environment.
+func (s System) getenv(name string) string {
+	for i := len(s.Environ) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(s.Environ[i], name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
