@@ -1,40 +1,20 @@
 package minipack
 
 import (
-	"bytes"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/medforge/medforge/pkg/testkit/gobuild"
 )
 
-// idePackage is what Build compiles.
-const idePackage = "github.com/medforge/medforge/pkg/testkit/minipack/ide"
+// IDEPackage is the stand-in's main package.
+const IDEPackage = "github.com/medforge/medforge/pkg/testkit/minipack/ide"
 
-// BuildIDE compiles the stand-in, static and stripped, to the file path.
-func BuildIDE(path string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, idePackage)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("building the IDE stand-in: %w\n%s", err, out.String())
-	}
-	return nil
-}
-
-// build makes the archive once per test binary: compiling is slow, and the
-// result is the same.
+// build makes the archive once per test binary: the result is the same.
 var build = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "minipack")
+	path, err := gobuild.Build(IDEPackage)
 	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "ide")
-	if err := BuildIDE(path); err != nil {
 		return nil, err
 	}
 	ide, err := os.ReadFile(path)

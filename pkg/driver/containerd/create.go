@@ -1,0 +1,125 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/containerd/containerd/api/types/runc/options"
+	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/errdefs"
+
+	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/session"
+)
+
+// Create implements session.Runtime. Called again after a reboot, it makes the
+// network anew for the container that is still there.
+func (d *Driver) Create(ctx context.Context, s session.Spec) error {
+	if err := checkSpec(s); err != nil {
+		return err
+	}
+	unlock, err := d.lockSlug(ctx, s.Slug)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return d.fail(ctx, d.create(d.in(ctx), s), "creating the container of session %s", s.Slug)
+}
+
+func (d *Driver) create(ctx context.Context, s session.Spec) error {
+	there, err := d.known(ctx, s)
+	if err != nil {
+		return err
+	}
+	var img images.Image
+	if !there {
+		if img, err = d.findImage(ctx, s.PackDigest); err != nil {
+			return err
+		}
+		if err := d.unpack(ctx, img); err != nil {
+			return fmt.Errorf("unpacking the Pack: %w", err)
+		}
+	}
+	netns, err := d.prepare(ctx, s.Slug)
+	if err == nil && !there {
+		err = d.newContainer(ctx, s, img, netns)
+	}
+	if err != nil && !there {
+		undo, cancel := d.undoContext(ctx)
+		defer cancel()
+		if left := d.clear(undo, s.Slug); left != nil {
+			d.c.Logger.Warn("a container that could not be made left something behind; the next reconciliation takes it away", "slug", s.Slug, "error", left)
+		}
+	}
+	return err
+}
+
+// known says whether the session's container is there already. One of the same
+// name that is another session's is a Conflict.
+func (d *Driver) known(ctx context.Context, s session.Spec) (bool, error) {
+	c, err := d.cli.ContainerService().Get(ctx, session.ContainerName(s.Slug))
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if v, ours := view(c); !ours || v.SessionID != s.SessionID {
+		return false, fault.New(fault.Conflict, "runtime/container-of-another-session",
+			"The container %s is there and belongs to session %q, not to %s.", c.ID, v.SessionID, s.SessionID)
+	}
+	return true, nil
+}
+
+// prepare makes what must be there before a container can be: network and files
+// of /etc.
+func (d *Driver) prepare(ctx context.Context, slug string) (netns string, err error) {
+	a, err := d.net.Attach(ctx, slug)
+	if err != nil {
+		return "", fmt.Errorf("making the session's network: %w", err)
+	}
+	return a.NetNS, d.writeEtc(slug, a.Address)
+}
+
+func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Image, netns string) error {
+	id := session.ContainerName(s.Slug)
+	config, err := d.imageConfig(ctx, img.Target)
+	if err != nil {
+		return fmt.Errorf("reading the Pack's configuration: %w", err)
+	}
+	i := client.NewImage(d.cli, img)
+	// One that a crash left has no container and nobody's work in it.
+	if err := d.removeSnapshot(ctx, id); err != nil {
+		return err
+	}
+	// NewContainer takes a lease, so that nothing is collected in between.
+	_, err = d.cli.NewContainer(ctx, id,
+		client.WithContainerLabels(labels(s)),
+		client.WithRuntime(runtimeName, &options.Options{Root: d.c.RuncRoot}),
+		client.WithSnapshotter(d.c.Snapshotter),
+		client.WithNewSnapshot(id, i),
+		client.WithNewSpec(d.specOpts(s, config, netns)...),
+	)
+	return err
+}
+
+// removeSnapshot removes a session's writable layer. Not there is no error.
+func (d *Driver) removeSnapshot(ctx context.Context, id string) error {
+	err := d.cli.SnapshotService(d.c.Snapshotter).Remove(ctx, id)
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("removing the session's file system layer: %w", err)
+	}
+	return nil
+}
+
+// clear takes away all that belongs to a slug but its container.
+func (d *Driver) clear(ctx context.Context, slug string) error {
+	return errors.Join(
+		d.removeSnapshot(ctx, session.ContainerName(slug)),
+		d.net.Detach(ctx, slug),
+		os.RemoveAll(d.etcDir(slug)),
+	)
+}
