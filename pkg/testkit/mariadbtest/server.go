@@ -117,6 +117,9 @@ func launch(ctx context.Context) (_ *Server, err error) {
 			s.close()
 		}
 	}()
+	if err := os.Mkdir(filepath.Join(dir, "tmp"), 0o700); err != nil {
+		return nil, err
+	}
 	install := exec.CommandContext(ctx, "mariadb-install-db", append(s.common(),
 		"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=16M")...)
 	if out, err := install.CombinedOutput(); err != nil {
@@ -126,7 +129,9 @@ func launch(ctx context.Context) (_ *Server, err error) {
 }
 
 func (s *Server) common() []string {
-	args := []string{"--no-defaults", "--datadir=" + filepath.Join(s.dir, "data")}
+	// tmpdir: a starting mariadbd removes the temporary tables that it finds
+	// there, those of a server that runs included.
+	args := []string{"--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"), "--tmpdir=" + filepath.Join(s.dir, "tmp")}
 	if os.Geteuid() == 0 {
 		args = append(args, "--user=root")
 	}
