@@ -23,7 +23,7 @@ type Driver struct {
 
 	// What follows belongs to the worker's goroutine alone.
 	lib         nvml.Interface
-	libraryDir  string // where the library was found, if not by the loader
+	libraryDir  string // where the library was loaded from; empty when not known
 	known       []*known
 	xids        nvml.EventSet // nil where the driver reports none
 	fingerprint string        // of what our own CDI spec was made from
@@ -44,7 +44,9 @@ var _ session.GPUs = (*Driver)(nil)
 // or no device, and what to do).
 func Open(ctx context.Context, o Options) (*Driver, error) {
 	o = o.filled()
-	for _, path := range libraryCandidates(o.LibraryPath, o.DriverRoot) {
+	configured := o.LibraryPath
+	for _, path := range libraryCandidates(configured, o.DriverRoot) {
+		o.LibraryPath = path
 		d, err := OpenWith(ctx, nvml.New(nvml.WithLibraryPath(path)), o)
 		if fault.CodeOf(err) == codeNoLibrary {
 			continue
@@ -52,22 +54,23 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		if err != nil {
 			return nil, err
 		}
-		if filepath.IsAbs(path) {
-			d.libraryDir = filepath.Dir(path)
-		}
-		o.Log.Info("NVML loaded", "library", path)
+		o.Log.Info("NVML loaded", "library", path, "folder", d.libraryDir)
 		return d, nil
 	}
-	return nil, noLibrary(o.LibraryPath)
+	return nil, noLibrary(configured)
 }
 
-// OpenWith is Open with a library that the caller has chosen.
+// OpenWith is Open with a library that the caller has chosen; LibraryPath says
+// where it stands.
 func OpenWith(ctx context.Context, lib nvml.Interface, o Options) (*Driver, error) {
 	o = o.filled()
 	d := &Driver{o: o, w: newWorker(), lib: lib}
 	gpus, err := do(ctx, d.w, o.CallTimeout, func() ([]session.GPU, error) {
 		if ret := lib.Init(); ret != nvml.SUCCESS {
 			return nil, initFault(ret)
+		}
+		if d.libraryDir = loadedFrom("/proc/self/maps"); filepath.IsAbs(o.LibraryPath) {
+			d.libraryDir = filepath.Dir(o.LibraryPath)
 		}
 		d.watchXids()
 		return d.read()

@@ -1,8 +1,10 @@
 package nvml
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 const libraryName = "libnvidia-ml.so.1"
@@ -40,4 +42,21 @@ func libraryCandidates(configured, root string) []string {
 		}
 	}
 	return found
+}
+
+// loadedFrom is the folder of the NVML library that this process has mapped
+// (proc_pid_maps(5)), or "": the loader may have found it by LD_LIBRARY_PATH.
+func loadedFrom(maps string) string {
+	data, err := os.ReadFile(maps)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(data)) {
+		if at := strings.IndexByte(line, '/'); at >= 0 {
+			if path := strings.TrimSpace(line[at:]); strings.HasPrefix(filepath.Base(path), "libnvidia-ml.so") {
+				return filepath.Dir(path)
+			}
+		}
+	}
+	return ""
 }

@@ -156,6 +156,11 @@ func TestVanished(t *testing.T) {
 	if len(all) != 3 || !strings.Contains(all[0].Fault, "no longer lists it") || all[1].Fault != "" || all[1].Index != 1 || all[1].UUID != b.uuids[0] || all[2].Index != 2 {
 		t.Errorf("%+v", all)
 	}
+	// NVML has counted anew: what it has at 0 is our device 1.
+	b.breakDevice(b.uuids[0], gonvml.ERROR_GPU_IS_LOST)
+	if all := inventory(t, d); len(all) != 3 || !strings.Contains(all[0].Fault, "no longer lists it") || all[1].UUID != b.uuids[0] || !strings.Contains(all[1].Fault, "lost") || all[2].Fault != "" {
+		t.Errorf("%+v", all)
+	}
 }
 
 func TestMIGIsRefused(t *testing.T) {
@@ -234,9 +239,7 @@ func TestOpenFailures(t *testing.T) {
 func TestHang(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
-	o := newHost(t, 1).options()
-	o.CallTimeout = 50 * time.Millisecond
-	d := open(t, b, o)
+	d := open(t, b, newHost(t, 1).options())
 	release, entered := make(chan struct{}), make(chan struct{}, 100)
 	count := b.server.DeviceGetCountFunc
 	// The worker stands still between calls, and sees this with the next one.
@@ -245,23 +248,42 @@ func TestHang(t *testing.T) {
 		<-release
 		return count()
 	}
-	for range 20 {
-		if _, err := d.Inventory(t.Context()); !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("%v", err)
-		}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() {
+		_, err := d.Inventory(ctx)
+		first <- err
+	}()
+	<-entered
+	cancel()
+	if err := <-first; !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller that hung: %v", err)
 	}
-	if len(entered) != 1 {
-		t.Errorf("%d calls were made beside each other", len(entered))
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		if _, err := d.Inventory(ctx); !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a caller after it: %v", err)
+		}
+		cancel()
+	}
+	if len(entered) != 0 {
+		t.Errorf("%d calls were made beside the one that hangs", len(entered))
 	}
 	close(release)
-	for {
-		_, err := d.Inventory(t.Context())
-		if err == nil {
-			break
-		}
-		if t.Context().Err() != nil || !fault.Is(err, fault.Unavailable) {
-			t.Fatal(err)
-		}
+	inventory(t, d)
+}
+
+// The driver's own limit holds for callers without a deadline.
+func TestCallTimeout(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	b := newBench(t, 1)
+	b.server.InitFunc = func() gonvml.Return { <-release; return gonvml.SUCCESS }
+	time.AfterFunc(100*time.Millisecond, func() { close(release) }) // so that Close has not to wait long
+	o := newHost(t, 1).options()
+	o.CallTimeout = time.Millisecond
+	if _, err := nvml.OpenWith(context.Background(), b.server, o); !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -120,19 +120,30 @@ func (d *Driver) generate(uuids []string) (*specs.Spec, error) {
 		// session has no business with the sockets of the host's daemons.
 		nvcdi.WithFeatureFlags(nvcdi.FeatureDisableNvsandboxUtils, nvcdi.FeatureDisableIPCDiscoverer),
 	}
-	if d.libraryDir != "" {
-		options = append(options, nvcdi.WithLibrarySearchPaths([]string{d.libraryDir}))
+	spec, err := makeSpec(uuids, options)
+	if err != nil && d.libraryDir != "" {
+		// The toolkit looks where distributions put libraries. Ours was loaded
+		// from elsewhere, and the driver's others stand beside it.
+		d.o.Log.Info("the driver's libraries are not in the usual places", "searched", d.libraryDir, "why", err)
+		spec, err = makeSpec(uuids, append(options, nvcdi.WithLibrarySearchPaths([]string{d.libraryDir})))
 	}
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "gpus/cdi", "no CDI spec can be made for this host's GPUs (%v); see whether nvidia-ctk cdi generate works, and put its output in /etc/cdi", err)
+	}
+	d.addTool(spec)
+	return spec, nil
+}
+
+func makeSpec(uuids []string, options []nvcdi.Option) (*specs.Spec, error) {
 	lib, err := nvcdi.New(options...)
-	if err == nil {
-		var made interface{ Raw() *specs.Spec }
-		if made, err = lib.GetSpec(uuids...); err == nil {
-			spec := made.Raw()
-			d.addTool(spec)
-			return spec, nil
-		}
+	if err != nil {
+		return nil, err
 	}
-	return nil, fault.Wrap(err, fault.Unavailable, "gpus/cdi", "no CDI spec can be made for this host's GPUs (%v); see whether nvidia-ctk cdi generate works, and put its output in /etc/cdi", err)
+	made, err := lib.GetSpec(uuids...)
+	if err != nil {
+		return nil, err
+	}
+	return made.Raw(), nil
 }
 
 // addTool mounts nvidia-smi where a session's PATH has it, when the driver

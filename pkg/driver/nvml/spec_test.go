@@ -157,3 +157,29 @@ func TestNoLibraries(t *testing.T) {
 		t.Errorf("%v %v", names, err)
 	}
 }
+
+// The driver stands in a folder of its own, which no loader knows.
+func TestLibrariesInAnUnusualPlace(t *testing.T) {
+	t.Parallel()
+	h, b := newHost(t, 1), newBench(t, 1)
+	place := filepath.Join(h.root, "usr/local/nvidia")
+	if err := os.MkdirAll(place, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(h.root, "usr/lib/x86_64-linux-gnu"), filepath.Join(place, "lib64")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(h.root, "usr/bin"), filepath.Join(place, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	o := h.options()
+	o.LibraryPath = filepath.Join(place, "lib64", "libnvidia-ml.so.1")
+	spec := inject(t, open(t, b, o), o, b.uuids[0])
+	mounts := map[string]string{}
+	for _, m := range spec.Mounts {
+		mounts[m.Destination] = m.Source
+	}
+	if mounts["/usr/local/nvidia/lib64/libcuda.so."+driverVersion] == "" || mounts["/usr/bin/nvidia-smi"] != filepath.Join(place, "bin/nvidia-smi") {
+		t.Errorf("%v", mounts)
+	}
+}
