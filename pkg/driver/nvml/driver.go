@@ -33,7 +33,7 @@ type Driver struct {
 // can no longer be reached.
 type known struct {
 	gpu     session.GPU // as it was read first
-	nvml    int         // NVML's index when it was seen last
+	nvml    int         // NVML's index when it was seen last, -1 when another has it now
 	watched bool        // its Xids are reported
 	xid     string      // the fault that an Xid has put on it
 }
@@ -172,6 +172,11 @@ func (d *Driver) readAt(i int) session.GPU {
 // remember finds a device by its UUID, or adds it. An index stays a device's
 // own as long as the daemon runs, even when NVML counts anew.
 func (d *Driver) remember(uuid string, i int) *known {
+	for _, k := range d.known {
+		if k.nvml == i {
+			k.nvml = -1 // unless it is this one, or stands further on
+		}
+	}
 	for _, k := range d.known {
 		if k.gpu.UUID == uuid {
 			k.nvml = i
