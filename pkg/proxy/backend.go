@@ -23,7 +23,8 @@ const dialTimeout = 10 * time.Second
 type backend struct {
 	p     *Proxy
 	view  View
-	proxy httputil.ReverseProxy
+	proxy httputil.ReverseProxy // for requests with a body and other rare ones
+	lines lines                 // for the rest
 }
 
 // backend returns the session's, made at its first request.
@@ -52,21 +53,35 @@ func (p *Proxy) backend(v View) *backend {
 		MaxResponseHeaderBytes: maxHead,
 	}
 	b.proxy = httputil.ReverseProxy{
-		Rewrite: b.rewrite, Transport: transport, BufferPool: p.buffers, FlushInterval: -1,
+		Rewrite: b.rewrite, Transport: transport, BufferPool: p.buffers,
 		ModifyResponse: b.modify, ErrorHandler: b.failed, ErrorLog: quiet,
 	}
 	p.backends[v.ID] = b
 	go func() {
-		select {
-		case <-v.Done:
-		case <-p.ctx.Done():
-		}
+		b.wait()
 		p.mu.Lock()
 		delete(p.backends, v.ID)
 		p.mu.Unlock()
+		b.lines.close()
 		transport.CloseIdleConnections()
 	}()
 	return b
+}
+
+// wait returns when the session or the proxy ends.
+func (b *backend) wait() {
+	tick := time.NewTicker(idleLife)
+	defer tick.Stop()
+	for {
+		select {
+		case <-b.view.Done:
+			return
+		case <-b.p.ctx.Done():
+			return
+		case <-tick.C:
+			b.lines.reap(b.p.o.Now().Add(-idleLife))
+		}
+	}
 }
 
 // dial connects to this session's IDE, unless the session is over.
@@ -85,6 +100,10 @@ type grantKey struct{}
 
 // forward carries one request, of any kind but a WebSocket's, to the IDE.
 func (b *backend) forward(w http.ResponseWriter, r *http.Request, g auth.Grant) {
+	if simple(r) {
+		b.direct(w, r, g.Pass)
+		return
+	}
 	r = r.WithContext(context.WithValue(r.Context(), grantKey{}, g.Pass))
 	b.proxy.ServeHTTP(final{w}, r)
 }

@@ -21,15 +21,27 @@ func cleanRequest(h http.Header) {
 		replace(h, "Authorization", kept)
 	}
 	for name := range h {
-		switch {
-		case strings.HasPrefix(name, "X-Forwarded"), strings.HasPrefix(name, "X_forwarded"),
-			strings.HasPrefix(name, "X-Medforge"), strings.HasPrefix(name, "Proxy-"):
+		if !mayPass(name) {
 			delete(h, name)
 		}
 	}
-	for _, name := range [...]string{"Forwarded", "X-Real-Ip", "X-Upstream", "X-Original-Url", "X-Rewrite-Url", "Early-Data"} {
-		delete(h, name)
+}
+
+// mayPass keeps back what only a proxy may say about a visitor.
+func mayPass(name string) bool {
+	switch name[0] {
+	case 'X':
+		return !strings.HasPrefix(name, "X-Forwarded") && !strings.HasPrefix(name, "X_forwarded") &&
+			!strings.HasPrefix(name, "X-Medforge") &&
+			name != "X-Real-Ip" && name != "X-Upstream" && name != "X-Original-Url" && name != "X-Rewrite-Url"
+	case 'P':
+		return !strings.HasPrefix(name, "Proxy-")
+	case 'F':
+		return name != "Forwarded"
+	case 'E':
+		return name != "Early-Data"
 	}
+	return true
 }
 
 func replace(h http.Header, name string, values []string) {
@@ -133,8 +145,18 @@ func dropHopByHop(h http.Header) {
 			delete(h, http.CanonicalHeaderKey(strings.Trim(name, " \t")))
 		}
 	}
-	for _, name := range [...]string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-		"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"} {
-		delete(h, name)
+	for name := range h {
+		if hopByHop(name) {
+			delete(h, name)
+		}
 	}
+}
+
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
 }
