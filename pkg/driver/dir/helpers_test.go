@@ -1,0 +1,90 @@
+package dir
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/medforge/medforge/pkg/beneath"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, root string) *Workspaces {
+	t.Helper()
+	w, err := New(Config{Root: root})
+	must(t, err)
+	// Folders deeper than a path can say are more than os.RemoveAll takes here.
+	t.Cleanup(func() { removeAll(t, root) })
+	return w
+}
+
+func removeAll(t testing.TB, path string) {
+	t.Helper()
+	parent, err := beneath.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer parent.Close()
+	if err := parent.RemoveAll(context.Background(), filepath.Base(path)); err != nil {
+		t.Error(err)
+	}
+}
+
+// memory mounts a file system in memory of the test's own.
+func memory(t testing.TB, options string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	path := t.TempDir()
+	must(t, unix.Mount("medforge-test", path, "tmpfs", 0, options))
+	unmounts(t, path)
+	return path
+}
+
+// image makes and mounts a file system of the type in a file in memory.
+func image(t testing.TB, fstype string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	mkfs, err := exec.LookPath("mkfs." + fstype)
+	if err != nil {
+		t.Skipf("mkfs.%s is not installed", fstype)
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		t.Skip("this machine has no loop devices")
+	}
+	file := filepath.Join(memory(t, "size=2g"), "image")
+	must(t, os.WriteFile(file, nil, 0o600))
+	must(t, os.Truncate(file, 1900<<20))
+	if out, err := exec.CommandContext(t.Context(), mkfs, "-q", file).CombinedOutput(); err != nil {
+		t.Fatalf("mkfs.%s: %v\n%s", fstype, err, out)
+	}
+	path := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "mount", "-o", "loop", "-t", fstype, file, path).CombinedOutput(); err != nil {
+		t.Skipf("a %s file system cannot be mounted here: %v\n%s", fstype, err, out)
+	}
+	unmounts(t, path)
+	return path
+}
+
+func unmounts(t testing.TB, path string) {
+	t.Cleanup(func() {
+		if err := unix.Unmount(path, 0); err != nil {
+			t.Errorf("unmount %s: %v", path, err)
+			unix.Unmount(path, unix.MNT_DETACH)
+		}
+	})
+}
