@@ -96,10 +96,10 @@ func (w *Workspaces) standing(ref session.Ref) (meta, bool, error) {
 	switch {
 	case err == nil:
 		return m, true, dir.Close()
-	case errors.Is(err, fs.ErrNotExist):
-		return m, false, nil
 	case errors.Is(err, errForeign):
 		return m, false, w.exists(ref, err)
+	case missing(err):
+		return m, false, nil
 	}
 	return m, false, w.fail(err, "the workspace of session %s cannot be opened", ref.SessionID)
 }

@@ -33,7 +33,7 @@ func (w *Workspaces) Discard(ctx context.Context, ref session.Ref) error {
 
 func (w *Workspaces) discard(ctx context.Context, ref session.Ref) error {
 	user, err := w.openUser(ref.UserID)
-	if errors.Is(err, fs.ErrNotExist) {
+	if missing(err) {
 		return nil
 	}
 	if err != nil {
@@ -57,7 +57,7 @@ func (w *Workspaces) discard(ctx context.Context, ref session.Ref) error {
 // untouched reports whether the workspace is as Create or Clone left it.
 func (w *Workspaces) untouched(ctx context.Context, ref session.Ref) (bool, error) {
 	dir, m, err := w.open(ref)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errForeign) {
+	if missing(err) {
 		return false, nil
 	}
 	if err != nil {

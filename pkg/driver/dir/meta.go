@@ -48,6 +48,12 @@ func originOf(s session.Snapshot) *origin {
 // errForeign is a folder of a workspace's or snapshot's name that is not ours.
 var errForeign = errors.New("it has no " + metaName + " of this session")
 
+// missing reports whether an error says that a folder of ours is not there. An
+// error that has a kind, such as that of a root that is gone, does not.
+func missing(err error) bool {
+	return fault.As(err) == nil && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, errForeign))
+}
+
 // writeMeta writes m into dir.
 func writeMeta(dir *beneath.Dir, m meta) error {
 	text, err := json.MarshalIndent(m, "", "  ")
@@ -125,7 +131,7 @@ func (w *Workspaces) find(ctx context.Context, ref session.Ref) (*beneath.Dir, m
 		return nil, meta{}, workspace.Interrupted(err)
 	}
 	dir, m, err := w.open(ref)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errForeign) {
+	if missing(err) {
 		e := workspace.NotFound(ref)
 		e.Cause = err
 		return nil, m, e

@@ -138,7 +138,7 @@ func (w *Workspaces) snapshotTree(ref session.Ref, name string) (*beneath.Dir, e
 			}
 		}
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errForeign) {
+	if missing(err) {
 		e := workspace.SnapshotNotFound(ref, name)
 		e.Cause = err
 		return nil, e
