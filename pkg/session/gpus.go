@@ -118,16 +118,27 @@ func (s *Service) SetGPU(ctx context.Context, a auth.Actor, ref string, enabled 
 // handBack checks that a session left its GPU clean, and quarantines the
 // device when it did not: it is given to nobody until an admin enables it.
 func (s *Service) handBack(ctx context.Context, row Session) {
-	err := bounded(ctx, handBackTimeout, func(ctx context.Context) error { return s.o.GPUs.Clean(ctx, row.GPUUUID) })
+	var last error
+	err := bounded(ctx, s.o.GPUIdleTimeout, func(ctx context.Context) error {
+		for {
+			err := s.o.GPUs.Clean(ctx, row.GPUUUID)
+			if err != nil && ctx.Err() == nil {
+				last = err
+			}
+			// Busy passes: drivers free memory a moment after the process is gone.
+			if !fault.Is(err, fault.Busy) || !sleep(ctx, s.o.RetryFirst) {
+				return err
+			}
+		}
+	})
 	if err == nil || ctx.Err() != nil {
 		return
 	}
+	if last != nil {
+		err = last
+	}
 	s.quarantine(ctx, row, fmt.Sprintf("After session %s: %s", row.Slug, publicMessage(err)))
 }
-
-// handBackTimeout is how long a device may take to be idle again: drivers free
-// memory a moment after the process is gone.
-const handBackTimeout = 10 * time.Second
 
 func (s *Service) quarantine(ctx context.Context, row Session, reason string) {
 	s.o.Logger.Error("GPU quarantined", "gpu", row.GPUUUID, "reason", reason)

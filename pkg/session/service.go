@@ -29,15 +29,16 @@ type Options struct {
 	// nil: sessions get no api socket.
 	ServeAPI func(l net.Listener, s Session)
 
-	MaxConcurrent int           // active sessions on the host
-	PackName      string        // "default"
-	StartTimeout  time.Duration // 60 s: until the IDE must have answered
-	StopGrace     time.Duration // 10 s: between SIGTERM and SIGKILL
-	PollInterval  time.Duration // 15 s: the slow net beneath events
-	RetryFirst    time.Duration // 250 ms: first wait before a step is tried again
-	RetryMax      time.Duration // 30 s: the cap of that wait
-	Limits        Limits        // what each container gets at most
-	WatchSpace    bool          // workspaces have a quota worth watching
+	MaxConcurrent  int           // active sessions on the host
+	PackName       string        // "default"
+	StartTimeout   time.Duration // 60 s: until the IDE must have answered
+	StopGrace      time.Duration // 10 s: between SIGTERM and SIGKILL
+	GPUIdleTimeout time.Duration // 15 s: for a GPU to be idle after its session
+	PollInterval   time.Duration // 15 s: the slow net beneath events
+	RetryFirst     time.Duration // 250 ms: first wait before a step is tried again
+	RetryMax       time.Duration // 30 s: the cap of that wait
+	Limits         Limits        // what each container gets at most
+	WatchSpace     bool          // workspaces have a quota worth watching
 
 	Now    func() time.Time // time.Now
 	Random io.Reader        // crypto/rand
@@ -66,6 +67,7 @@ func NewService(o Options) *Service {
 	setDefault(&o.MaxConcurrent, 7)
 	setDefault(&o.StartTimeout, 60*time.Second)
 	setDefault(&o.StopGrace, 10*time.Second)
+	setDefault(&o.GPUIdleTimeout, 15*time.Second)
 	setDefault(&o.PollInterval, 15*time.Second)
 	setDefault(&o.RetryFirst, 250*time.Millisecond)
 	setDefault(&o.RetryMax, 30*time.Second)
