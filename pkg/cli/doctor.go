@@ -30,13 +30,14 @@ only that MedForge is asked. The exit code is 1 when a check fails.`,
 }
 
 func (a *app) doctor(ctx context.Context, configPath string) error {
-	checks := []api.Check{a.daemonCheck(ctx)}
+	daemon, reached := a.daemonCheck(ctx)
+	checks := []api.Check{daemon}
 	if a.cfg.Server == "" {
 		host, check := a.doctorHost(configPath)
 		checks = append(checks, check)
 		checks = append(checks, host.System().Checks(ctx)...)
 	}
-	if checks[0].Status != api.CheckFail {
+	if reached {
 		checks = append(checks, a.daemonsChecks(ctx)...)
 	}
 	if err := ctx.Err(); err != nil {
@@ -60,21 +61,21 @@ func (a *app) doctor(ctx context.Context, configPath string) error {
 	return failed{fmt.Sprintf("%d checks failed.", failures)}
 }
 
-// daemonCheck asks the daemon how it is.
-func (a *app) daemonCheck(ctx context.Context) api.Check {
-	c := api.Check{Name: "daemon", Status: api.CheckOK, Detail: "answers at " + a.client.Address()}
+// daemonCheck asks the daemon how it is, and says whether it answered at all.
+func (a *app) daemonCheck(ctx context.Context) (c api.Check, reached bool) {
+	c = api.Check{Name: "daemon", Status: api.CheckOK, Detail: "answers at " + a.client.Address()}
 	h, err := a.client.Health(ctx)
 	if err != nil {
 		c.Status, c.Detail, c.Fix = api.CheckFail, messageOf(err), "systemctl enable --now medforged"
 		if a.cfg.Server != "" {
 			c.Fix = "check the URL, the network, and medforge doctor on that host"
 		}
-		return c
+		return c, false
 	}
 	if h.Status != api.HealthOK {
 		c.Status, c.Detail, c.Fix = api.CheckFail, "degraded: "+h.Why, "journalctl -u medforged"
 	}
-	return c
+	return c, true
 }
 
 // daemonsChecks are what only the daemon can see.

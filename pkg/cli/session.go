@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +58,9 @@ func (a *app) startSession(ctx context.Context, req api.SessionCreate, noWait bo
 	began := a.Now()
 	var started api.Session
 	s, err := a.watch(ctx, func() (api.Session, error) {
-		s, err := a.client.StartSession(ctx, req)
+		patient, cancel := patience(ctx)
+		defer cancel()
+		s, err := a.client.StartSession(patient, req)
 		if err == nil {
 			started = s
 			g.did("Session %s on GPU %d", s.Slug, s.GPUID)
@@ -74,6 +77,10 @@ func (a *app) startSession(ctx context.Context, req api.SessionCreate, noWait bo
 			started.Slug, started.Slug, started.Slug)
 		return said{a.code(err)}
 	}
+	if errors.Is(err, context.Canceled) {
+		a.print.warn("Interrupted. If the daemon had the request already, a session is starting: medforge session list")
+		return said{exitFailed}
+	}
 	if err != nil {
 		return err
 	}
@@ -82,6 +89,14 @@ func (a *app) startSession(ctx context.Context, req api.SessionCreate, noWait bo
 	}
 	a.print.tell("Ready after %s. A link that signs you in: medforge session open %s", took, s.Slug)
 	return a.print.result(s, func() { a.print.line("%s", s.URL) })
+}
+
+// patience outlives an interrupt for a moment: long enough to hear what became
+// of a request that changes something.
+func patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(5*time.Second, cancel) })
+	return patient, func() { stop(); cancel() }
 }
 
 func notStarted(s api.Session) error {
@@ -114,11 +129,13 @@ func (a *app) stopSession(ctx context.Context, ref string, noWait bool) error {
 	var asked, had bool
 	s, err := a.watch(ctx, func() (api.Session, error) {
 		var err error
-		if asked, err = a.client.StopSession(ctx, ref); err != nil {
+		patient, cancel := patience(ctx)
+		defer cancel()
+		if asked, err = a.client.StopSession(patient, ref); err != nil {
 			return api.Session{}, err
 		}
 		had = asked
-		return a.client.Session(ctx, ref)
+		return a.client.Session(patient, ref)
 	}, g.event, func(st api.SessionStatus) bool { return noWait || st.Terminal() })
 	g.close()
 	switch {

@@ -119,7 +119,7 @@ func TestEveryKindComesThrough(t *testing.T) {
 		fault.New(fault.Invalid, "a/b", "bad").With(fault.Field{Loc: "row 2", Msg: "m", Type: "t"}, fault.Field{Loc: "row 3", Msg: "m", Type: "t"}),
 	} {
 		h := httpapitest.Start(t, httpapitest.Options{})
-		h.Service.Err = want
+		h.Service.Set(func(s *httpapitest.Settings) { s.Err = want })
 		_, err := dial(t, client.Options{Socket: h.Socket}).GPUs(within(t))
 		got := fault.As(err)
 		if got == nil || got.Kind != want.Kind || got.Code != want.Code || got.Message != want.Message || len(got.Fields) != len(want.Fields) || got.RetryAfter != want.RetryAfter {

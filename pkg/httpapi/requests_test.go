@@ -177,7 +177,7 @@ func TestAnUnknownErrorIsLoggedAndNotShown(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	h := start(t, httpapitest.Options{Edit: func(o *httpapi.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) }})
-	h.Service.Err = errors.New("open /secret/place: no")
+	h.Service.Set(func(s *httpapitest.Settings) { s.Err = errors.New("open /secret/place: no") })
 	p := wantProblem(t, do(t, h.API.Public(), "GET", "/api/v1/gpus", "", "Authorization", "Bearer alice"), 500, api.CodeInternal)
 	if raw, _ := json.Marshal(p); strings.Contains(string(raw), "secret") {
 		t.Errorf("shown: %s", raw)
@@ -185,7 +185,9 @@ func TestAnUnknownErrorIsLoggedAndNotShown(t *testing.T) {
 	if !strings.Contains(log.String(), "/secret/place") || !strings.Contains(log.String(), p.RequestID) {
 		t.Errorf("not logged: %s", log.String())
 	}
-	h.Service.Err = fault.New(fault.TooMany, "auth/too-many-tries", "Wait.").After(1500 * time.Millisecond)
+	h.Service.Set(func(s *httpapitest.Settings) {
+		s.Err = fault.New(fault.TooMany, "auth/too-many-tries", "Wait.").After(1500 * time.Millisecond)
+	})
 	resp := do(t, h.API.Public(), "GET", "/api/v1/gpus", "", "Authorization", "Bearer alice")
 	wantProblem(t, resp, 429, "auth/too-many-tries")
 	if resp.Header.Get("Retry-After") != "2" {
@@ -213,7 +215,9 @@ func TestHealth(t *testing.T) {
 	if b := strings.TrimSpace(string(read(t, do(t, h.API.Public(), "GET", "/healthz", "")))); b != `{"status":"ok"}` {
 		t.Errorf("well: %s", b)
 	}
-	h.Service.Degraded = []session.Degradation{{Part: "containerd", Why: "it does not answer", Since: time.Now()}}
+	h.Service.Set(func(s *httpapitest.Settings) {
+		s.Degraded = []session.Degradation{{Part: "containerd", Why: "it does not answer", Since: time.Now()}}
+	})
 	resp := do(t, h.API.Public(), "GET", "/healthz", "")
 	var got api.Health
 	if err := json.Unmarshal(read(t, resp), &got); err != nil || resp.StatusCode != 503 || got.Status != "degraded" || got.Why != "containerd: it does not answer" || len(got.Parts) != 1 {

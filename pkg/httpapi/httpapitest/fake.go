@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,23 +25,26 @@ import (
 // takes and publishes them.
 var Stages = []string{"workspace", "sockets", "gpu", "container", "task", "ide"}
 
-// Service behaves to a caller as session.Service does, with nothing beneath.
-// Its fields are set before it is used.
-type Service struct {
-	Bus  *event.Bus
-	GPUN int // devices
+// Settings is how a Service behaves; see Service.Set.
+type Settings struct {
+	GPUs int // devices
 	// Err, if set, is what every call answers.
 	Err error
-	// Hold, if set, is waited for before a start takes its stage of that name.
-	Hold map[string]chan struct{}
-	// FailAt makes the next start fail at this stage.
+	// FailAt makes starts fail at this stage.
 	FailAt string
 	// SnapshotFails makes stops end in error.
 	SnapshotFails bool
 	// Degraded is what Health says.
 	Degraded []session.Degradation
+}
+
+// Service behaves to a caller as session.Service does, with nothing beneath.
+type Service struct {
+	bus *event.Bus
 
 	mu       sync.Mutex
+	set      Settings
+	holds    map[string]*hold
 	rows     []session.Session // oldest first
 	snaps    map[string][]session.Snapshot
 	logs     map[string]string
@@ -55,18 +57,81 @@ type Service struct {
 // New makes a Service with so many GPUs, whose events go to the bus.
 func New(bus *event.Bus, gpus int) *Service {
 	return &Service{
-		Bus: bus, GPUN: gpus, Hold: map[string]chan struct{}{}, snaps: map[string][]session.Snapshot{},
+		bus: bus, set: Settings{GPUs: gpus}, holds: map[string]*hold{}, snaps: map[string][]session.Snapshot{},
 		logs: map[string]string{}, disabled: map[string]bool{},
+	}
+}
+
+// Set changes how it behaves from now on.
+func (s *Service) Set(change func(*Settings)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.set)
+}
+
+func (s *Service) settings() Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set
+}
+
+func (s *Service) err() error { return s.settings().Err }
+
+// hold is a place where work waits.
+type hold struct {
+	once     sync.Once
+	reached  chan struct{} // closed when work has come there
+	released chan struct{}
+}
+
+// Hold makes starts wait before they take the stage of that name, and stops
+// before they end ("stop"). reached is closed when work has come there;
+// release, which may be called twice, lets it go on.
+func (s *Service) Hold(name string) (reached <-chan struct{}, release func()) {
+	h := &hold{reached: make(chan struct{}), released: make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holds[name] = h
+	return h.reached, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.holds[name] == h {
+			delete(s.holds, name)
+			close(h.released)
+		}
+	}
+}
+
+func (s *Service) pass(name string) {
+	s.mu.Lock()
+	h := s.holds[name]
+	s.mu.Unlock()
+	if h != nil {
+		h.once.Do(func() { close(h.reached) })
+		<-h.released
+	}
+}
+
+// releaseAll lets everything go on.
+func (s *Service) releaseAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, h := range s.holds {
+		delete(s.holds, name)
+		close(h.released)
 	}
 }
 
 // Wait waits until nothing is going on in the background.
 func (s *Service) Wait() { s.work.Wait() }
 
-// Add puts a row in, as it is, with a log.
-func (s *Service) Add(row session.Session, log string) {
+// Add puts a row in, as it is, with a log and snapshots of these names.
+func (s *Service) Add(row session.Session, log string, snapshots ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, n := range snapshots {
+		s.snaps[row.ID] = append(s.snaps[row.ID], session.Snapshot{Ref: row.Ref(), Name: n, CreatedAt: row.StoppedAt, UsedBytes: -1})
+	}
 	s.rows = append(s.rows, row)
 	s.logs[row.ID] = log
 }
@@ -79,12 +144,12 @@ func (s *Service) AddOrphan(o session.Orphan) {
 }
 
 func (s *Service) publish(t event.Type, row session.Session, data map[string]any) {
-	s.Bus.Publish(event.Event{Type: t, UserID: row.UserID, SessionID: row.ID, Slug: row.Slug, Data: data})
+	s.bus.Publish(event.Event{Type: t, UserID: row.UserID, SessionID: row.ID, Slug: row.Slug, Data: data})
 }
 
 func (s *Service) Start(_ context.Context, a auth.Actor, r session.StartRequest) (session.Session, error) {
-	if s.Err != nil {
-		return session.Session{}, s.Err
+	if err := s.err(); err != nil {
+		return session.Session{}, err
 	}
 	if r.Tier == session.TierPrivate {
 		return session.Session{}, fault.New(fault.NotImplemented, "sessions/private-tier-not-implemented", "Private sessions are not offered on this host.")
@@ -123,11 +188,9 @@ func (s *Service) Start(_ context.Context, a auth.Actor, r session.StartRequest)
 
 func (s *Service) start(row session.Session) {
 	for _, stage := range Stages {
-		if hold := s.Hold[stage]; hold != nil {
-			<-hold
-		}
+		s.pass(stage)
 		data := map[string]any{"stage": stage, "duration_ms": 12}
-		if stage == s.FailAt {
+		if stage == s.settings().FailAt {
 			data["error"] = "It did not answer."
 			s.publish(event.SessionStage, row, data)
 			s.end(row.ID, session.Error, session.ReasonStartFailed, "It did not answer.\nThe end of its output:\nboom")
@@ -160,7 +223,7 @@ func (s *Service) end(id string, status session.Status, why session.StopReason, 
 	row, _ := s.change(id, func(r *session.Session) bool { return true })
 	data := map[string]any{"snapshot": name, "duration_ms": 7}
 	switch {
-	case s.SnapshotFails:
+	case s.settings().SnapshotFails:
 		status, why, message = session.Error, session.ReasonSnapshotFailed, "The snapshot at the stop failed: the disk is full."
 		data["error"] = "the disk is full"
 		s.publish(event.SessionSnapshot, row, data)
@@ -195,8 +258,8 @@ func (s *Service) change(ref string, edit func(*session.Session) bool) (session.
 }
 
 func (s *Service) Stop(_ context.Context, a auth.Actor, ref string) (session.StopOutcome, error) {
-	if s.Err != nil {
-		return "", s.Err
+	if err := s.err(); err != nil {
+		return "", err
 	}
 	s.mu.Lock()
 	row, err := s.get(a, ref)
@@ -212,9 +275,7 @@ func (s *Service) Stop(_ context.Context, a auth.Actor, ref string) (session.Sto
 	if was != session.Stopping {
 		s.publish(event.SessionStopping, row, map[string]any{"reason": session.ReasonRequested})
 		s.work.Go(func() {
-			if hold := s.Hold["stop"]; hold != nil {
-				<-hold
-			}
+			s.pass("stop")
 			s.end(row.ID, session.Stopped, session.ReasonRequested, "")
 		})
 	}
@@ -233,8 +294,8 @@ func (s *Service) get(a auth.Actor, ref string) (session.Session, error) {
 }
 
 func (s *Service) Get(_ context.Context, a auth.Actor, ref string) (session.Session, error) {
-	if s.Err != nil {
-		return session.Session{}, s.Err
+	if err := s.err(); err != nil {
+		return session.Session{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,8 +312,8 @@ func (s *Service) Current(ctx context.Context, a auth.Actor) (session.Session, b
 }
 
 func (s *Service) List(_ context.Context, a auth.Actor, q session.ListQuery) ([]session.Session, bool, error) {
-	if s.Err != nil {
-		return nil, false, s.Err
+	if err := s.err(); err != nil {
+		return nil, false, err
 	}
 	if q.All && !a.Admin() {
 		return nil, false, fault.New(fault.Denied, "auth/admins-only", "Only an admin may do this.")
@@ -309,100 +370,3 @@ func (s *Service) Usage(ctx context.Context, a auth.Actor, ref string) (session.
 	_, err := s.Get(ctx, a, ref)
 	return session.Usage{UsedBytes: 5 << 30, QuotaBytes: 100 << 30}, err
 }
-
-func gpuUUID(i int) string { return fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", i) }
-
-// freeGPU is called with the lock held.
-func (s *Service) freeGPU() int {
-	for i := range s.GPUN {
-		held := slices.ContainsFunc(s.rows, func(r session.Session) bool { return r.Status.Active() && r.GPUIndex == i })
-		if !held && !s.disabled[gpuUUID(i)] {
-			return i
-		}
-	}
-	return -1
-}
-
-func (s *Service) GPUs(context.Context, auth.Actor) ([]session.GPUView, error) {
-	if s.Err != nil {
-		return nil, s.Err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []session.GPUView
-	for i := range s.GPUN {
-		v := session.GPUView{GPU: session.GPU{Index: i, UUID: gpuUUID(i), Name: "Simulated", MemoryTotalBytes: 80 << 30,
-			MemoryUsedBytes: 1 << 30, UtilisationPct: 10 * i, TemperatureC: 40 + i, PowerMilliwatts: 75_500},
-			State: session.GPUState{Disabled: s.disabled[gpuUUID(i)]}}
-		for _, r := range s.rows {
-			if r.Status.Active() && r.GPUIndex == i {
-				v.SessionSlug = r.Slug
-			}
-		}
-		out = append(out, v)
-	}
-	return out, nil
-}
-
-func (s *Service) SetGPU(_ context.Context, _ auth.Actor, ref string, enabled bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.GPUN {
-		if ref == gpuUUID(i) || ref == strconv.Itoa(i) {
-			s.disabled[gpuUUID(i)] = !enabled
-			return nil
-		}
-	}
-	return fault.New(fault.NotFound, "gpus/not-found", "There is no GPU %q. The command medforge gpu list shows them.", ref)
-}
-
-func (s *Service) ListPacks(context.Context, auth.Actor) ([]session.PackView, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.packs), s.Err
-}
-
-// ImportPack takes any archive that begins with "oci:".
-func (s *Service) ImportPack(_ context.Context, _ auth.Actor, archive io.Reader) (session.Pack, error) {
-	raw, err := io.ReadAll(archive)
-	if err != nil {
-		return session.Pack{}, fault.Wrap(err, fault.Unavailable, "packs/broke-off", "The archive broke off.")
-	}
-	if !strings.HasPrefix(string(raw), "oci:") {
-		return session.Pack{}, fault.New(fault.Invalid, "packs/not-an-archive", "This is not an OCI archive.")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := session.Pack{ID: "default", Digest: fmt.Sprintf("sha256:%064x", len(raw)), SizeBytes: int64(len(raw)), ImportedAt: time.Now().UTC()}
-	if !slices.ContainsFunc(s.packs, func(v session.PackView) bool { return v.Digest == p.Digest }) {
-		s.packs = append(s.packs, session.PackView{Pack: p, InUse: len(s.packs) == 0})
-	}
-	return p, nil
-}
-
-func (s *Service) UsePack(_ context.Context, _ auth.Actor, digest string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.packs, func(v session.PackView) bool { return v.Digest == digest })
-	if i < 0 {
-		return fault.New(fault.NotFound, "packs/not-found", "There is no Pack %s. The command medforge admin pack list shows them.", digest)
-	}
-	for j := range s.packs {
-		s.packs[j].InUse = j == i
-	}
-	return nil
-}
-
-func (s *Service) Reconcile(context.Context, auth.Actor) (session.ReconcileReport, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	report := session.ReconcileReport{At: time.Now().UTC(), Orphans: slices.Clone(s.orphans)}
-	for _, r := range s.rows {
-		if r.Status.Active() {
-			report.Active++
-		}
-	}
-	return report, s.Err
-}
-
-func (s *Service) Health() []session.Degradation { return s.Degraded }

@@ -103,13 +103,7 @@ func Start(t testing.TB, o Options) *Host {
 		_ = h.Bus.Close(ctx)
 		_ = h.server.Close()
 		<-done
-		for _, hold := range h.Service.Hold {
-			select {
-			case <-hold:
-			default:
-				close(hold)
-			}
-		}
+		h.Service.releaseAll()
 		h.Service.Wait()
 		_ = os.RemoveAll(dir)
 	})

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/medforge/medforge/pkg/fault"
+)
+
+// updating is whether -update was given; the flag is declared with the scripts.
+func updating() bool {
+	f := flag.Lookup("update")
+	return f != nil && f.Value.String() == "true"
+}
+
+func TestExitCodes(t *testing.T) {
+	f := func(k fault.Kind, code string) error { return fault.New(k, code, "m") }
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("x"), 1},
+		{f(fault.Internal, "a/b"), 1},
+		{f(fault.Unavailable, "runtime/unavailable"), 1},
+		{f(fault.NotImplemented, "a/b"), 1},
+		{f(fault.OutOfSpace, "a/b"), 1},
+		{f(fault.Timeout, "store/timeout"), 1},
+		{f(fault.Invalid, "packs/not-an-archive"), 1},
+		{f(fault.TooLarge, "packs/too-large"), 1},
+		{context.Canceled, 1},
+		{f(fault.Invalid, "usage/wrong"), 2},
+		{f(fault.NotFound, "a/b"), 3},
+		{f(fault.Unauthenticated, "a/b"), 4},
+		{f(fault.Denied, "a/b"), 4},
+		{f(fault.Denied, "client/socket-not-allowed"), 4},
+		{f(fault.LimitReached, "sessions/no-gpu-available"), 5},
+		{f(fault.LimitReached, "competitions/submission-cap-reached"), 5},
+		{f(fault.Conflict, "a/b"), 5},
+		{f(fault.Exists, "a/b"), 5},
+		{f(fault.Busy, "a/b"), 5},
+		{f(fault.TooMany, "a/b"), 5},
+		{f(fault.Invalid, "competitions/submission-validation-failed"), 5},
+		{f(fault.TooLarge, "competitions/submission-too-large"), 5},
+		{f(fault.Unavailable, "client/daemon-unreachable"), 6},
+		{f(fault.Timeout, "client/timeout"), 6},
+		{said{4}, 4},
+	} {
+		a := &app{ran: true}
+		if got := a.code(errors.Join(c.err)); got != c.want {
+			t.Errorf("%v (%s): %d, want %d", c.err, fault.CodeOf(c.err), got, c.want)
+		}
+		if got := (&app{}).code(c.err); c.err != nil && got != 2 && !errors.Is(c.err, context.Canceled) && !errors.As(c.err, new(said)) {
+			t.Errorf("%v before the command ran: %d, want 2", c.err, got)
+		}
+	}
+}
+
+func TestErrorsListWhatIsWrong(t *testing.T) {
+	var out strings.Builder
+	e := fault.New(fault.Invalid, "competitions/submission-validation-failed", "It has mistakes.")
+	for range 25 {
+		e = e.With(fault.Field{Loc: "row 2", Msg: "not a \x1b[31mnumber"})
+	}
+	a := &app{System: System{Stderr: &out}, ran: true}
+	if a.exit(e.After(90*time.Second)) != 5 || !strings.HasPrefix(out.String(), "medforge: It has mistakes.\n  row 2: not a number\n") ||
+		!strings.Contains(out.String(), "  and 5 more\n") || !strings.HasSuffix(out.String(), "Try again in 1m30s.\n") {
+		t.Errorf("%q", out.String())
+	}
+}
+
+func TestCleanText(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain":                   "plain",
+		"a\tb\nc":                 "a\tb\nc",
+		"\x1b[31mred\x1b[0m":      "red",
+		"\x1b]0;title\x07x":       "x",
+		"\x1b]8;;http://e\x1b\\l": "l",
+		"\x1bPq\x1b\\x":           "x",
+		"a\x00\x08\x7fb":          "ab",
+		"\u009b31mx":              "31mx",
+		"\u202egnp.exe":           "gnp.exe",
+		"a\rb":                    "ab",
+		"unended \x1b[":           "unended ",
+		"grüße 日本 🙂":              "grüße 日本 🙂",
+	} {
+		if got := cleanText(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+	if got := cleanCell("a\nb\tc\u2028d"); got != "a b c d" {
+		t.Errorf("cell %q", got)
+	}
+	for in, want := range map[string]string{"1%\r2%\r\n": "2%\n", "x\r": "x", "\r\n": "\n", "a": "a"} {
+		if got := logLine(in); got != want {
+			t.Errorf("log line %q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzCleanText(f *testing.F) {
+	f.Add("\x1b[31mred")
+	f.Add("\x9b2J")
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, r := range cleanText(s) {
+			if r == 0x1b || (r < 0x20 && r != '\n' && r != '\t') || (r >= 0x7f && r < 0xa0) {
+				t.Fatalf("%q kept %q", s, r)
+			}
+		}
+	})
+}
+
+func TestFit(t *testing.T) {
+	for _, c := range []struct {
+		in    []int
+		width int
+		want  []int
+	}{
+		{[]int{8, 7, 3}, 40, []int{8, 7, 3}},
+		{[]int{8, 40, 20}, 48, []int{8, 20, 20}},
+		{[]int{8, 40, 20}, 30, []int{8, 11, 11}},
+		{[]int{8, 8}, 2, []int{4, 4}},
+		{[]int{}, 2, []int{}},
+	} {
+		got := slices.Clone(c.in)
+		fit(got, c.width)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%v in %d: %v, want %v", c.in, c.width, got, c.want)
+		}
+	}
+}
+
+func TestUnits(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 5 << 30: "5.0 GiB", 1 << 62: "4.0 EiB"} {
+		if got := bytesText(n); got != want {
+			t.Errorf("%d is %s", n, got)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		12 * time.Millisecond: "12 ms", 1234 * time.Millisecond: "1.2 s", 185 * time.Second: "3 min 5 s", 2 * time.Hour: "120 min 0 s",
+	} {
+		if got := durationText(d); got != want {
+			t.Errorf("%v is %s", d, got)
+		}
+	}
+}
