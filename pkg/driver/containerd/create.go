@@ -86,7 +86,7 @@ func (d *Driver) prepare(ctx context.Context, slug string) (netns string, err er
 
 func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Image, netns string) error {
 	id := session.ContainerName(s.Slug)
-	config, err := d.imageConfig(ctx, img.Target)
+	image, err := d.image(ctx, img.Target)
 	if err != nil {
 		return fmt.Errorf("reading the Pack's configuration: %w", err)
 	}
@@ -101,7 +101,7 @@ func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Im
 		client.WithRuntime(runtimeName, &options.Options{Root: d.c.RuncRoot}),
 		client.WithSnapshotter(d.c.Snapshotter),
 		client.WithNewSnapshot(id, i),
-		client.WithNewSpec(d.specOpts(s, config, netns)...),
+		client.WithNewSpec(d.specOpts(s, image.Config, netns)...),
 	)
 	return err
 }

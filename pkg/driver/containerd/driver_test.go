@@ -1,6 +1,7 @@
 package containerd_test
 
 import (
+	"bytes"
 	"os"
 	"testing"
 
@@ -65,6 +66,22 @@ func (h *host) spec(t *testing.T, digest string) session.Spec {
 	}
 	h.sockets[s.Slug] = s.SocketPath
 	return s
+}
+
+// importMini imports the mini Pack and returns its digest.
+func (h *host) importMini(t *testing.T) string {
+	t.Helper()
+	p, err := h.Driver.ImportPack(t.Context(), bytes.NewReader(minipack.Build(t)))
+	noErr(t, err)
+	return p.Digest
+}
+
+// start creates and starts a session and waits for its stand-in.
+func (h *host) start(t *testing.T, s session.Spec) *minipack.Probe {
+	t.Helper()
+	noErr(t, h.Driver.Create(t.Context(), s))
+	noErr(t, h.Driver.Start(t.Context(), s.Slug))
+	return h.probe(t, s.Slug)
 }
 
 // probe waits until the stand-in of a session answers.

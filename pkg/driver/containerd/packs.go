@@ -131,10 +131,15 @@ func (d *Driver) checkImage(ctx context.Context, target ocispec.Descriptor) (id 
 		}
 		return "", 0, err
 	}
-	config, err := d.imageConfig(ctx, target)
+	img, err := d.image(ctx, target)
 	if err != nil {
 		return "", 0, unsound("its image's configuration cannot be read: %w", err)
 	}
+	// An image that is not below an index passed the filter unseen.
+	if !here.Match(img.Platform) {
+		return "", 0, unsound("its image is for %s and this host is %s", platforms.Format(img.Platform), platforms.DefaultString())
+	}
+	config := img.Config
 	if len(config.Entrypoint) == 0 {
 		return "", 0, unsound("its image has no entrypoint; a Pack's starts code-server, with an init such as tini before it, and takes code-server's flags")
 	}
@@ -148,19 +153,18 @@ func (d *Driver) checkImage(ctx context.Context, target ocispec.Descriptor) (id 
 	return id, size, nil
 }
 
-// imageConfig reads what the image says about processes in it.
-func (d *Driver) imageConfig(ctx context.Context, target ocispec.Descriptor) (ocispec.ImageConfig, error) {
+// image reads the image's configuration.
+func (d *Driver) image(ctx context.Context, target ocispec.Descriptor) (img ocispec.Image, err error) {
 	store := d.cli.ContentStore()
 	desc, err := images.Config(ctx, store, target, platforms.Default())
 	if err != nil {
-		return ocispec.ImageConfig{}, err
+		return img, err
 	}
 	body, err := content.ReadBlob(ctx, store, desc)
 	if err != nil {
-		return ocispec.ImageConfig{}, err
+		return img, err
 	}
-	var img ocispec.Image
-	return img.Config, json.Unmarshal(body, &img)
+	return img, json.Unmarshal(body, &img)
 }
 
 // unpack makes the image's root file system, unless it is there.

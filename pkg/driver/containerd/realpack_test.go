@@ -1,0 +1,136 @@
+package containerd_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/containerd/v2/pkg/cio"
+	"github.com/google/uuid"
+
+	"github.com/medforge/medforge/pkg/session"
+)
+
+// TestDefaultPack runs the real Pack: code-server answers on its socket, keeps
+// its data in the workspace, and nothing is left when it is stopped.
+func TestDefaultPack(t *testing.T) {
+	path := os.Getenv("MEDFORGE_TEST_PACK")
+	if path == "" {
+		t.Skip("set MEDFORGE_TEST_PACK to the default Pack's archive; scripts/test does: MEDFORGE_TEST_PACK=$(sh packs/default/build)")
+	}
+	t.Parallel()
+	h := newHost(t, nil)
+	archive, err := os.Open(path)
+	noErr(t, err)
+	defer archive.Close()
+	pack, err := h.Driver.ImportPack(t.Context(), archive)
+	noErr(t, err)
+	if pack.ID != "default" || pack.SizeBytes < 10<<20 {
+		t.Errorf("the Pack is %+v", pack)
+	}
+	s := h.spec(t, pack.Digest)
+	s.Limits = session.Limits{CPUMillis: 2000, MemoryBytes: 2 << 30, PIDs: 1024}
+	noErr(t, h.Driver.Create(t.Context(), s))
+	noErr(t, h.Driver.Start(t.Context(), s.Slug))
+	waitFor(t, "code-server answers", func() error { return healthz(s) })
+
+	t.Run("data in the workspace", func(t *testing.T) {
+		waitFor(t, "code-server made its folder", func() error {
+			_, err := os.Stat(filepath.Join(s.WorkspacePath, ".local/share/code-server"))
+			return err
+		})
+	})
+	t.Run("an init reaps", func(t *testing.T) {
+		// The shell ends and leaves a child to init; that child ends. A zombie
+		// would stay in the list of processes.
+		h.exec(t, s.Slug, "sh", "-c", "(setsid sleep 0.05 &) ; exit 0")
+		waitFor(t, "no process is a zombie or the sleeper", func() error {
+			out := h.exec(t, s.Slug, "ps", "-eo", "stat=,comm=")
+			for line := range strings.Lines(out) {
+				if strings.HasPrefix(line, "Z") || strings.Contains(line, "sleep") {
+					return os.ErrExist
+				}
+			}
+			if !strings.Contains(out, "tini") {
+				t.Fatalf("no init runs: %s", out)
+			}
+			return nil
+		})
+	})
+	t.Run("who it is", func(t *testing.T) {
+		if got := h.exec(t, s.Slug, "id"); got != "uid=1000(coder) gid=1000(coder) groups=1000(coder)\n" {
+			t.Errorf("id says %q", got)
+		}
+		if got := h.exec(t, s.Slug, "sh", "-c", "cd; pwd; touch x /tmp/y; python3 -c 'import multiprocessing; print(multiprocessing.Value(\"i\", 7).value)'"); got != "/workspace\n7\n" {
+			t.Errorf("the shell says %q", got)
+		}
+	})
+	began := time.Now()
+	noErr(t, h.Driver.Stop(t.Context(), s.Slug, 30*time.Second))
+	if took := time.Since(began); took > 25*time.Second {
+		t.Errorf("code-server does not end at SIGTERM: stopped after %s", took)
+	}
+	log, err := readAll(h.Driver, s.Slug)
+	if err != nil || !strings.Contains(log, "/run/medforge/ide.sock") {
+		t.Errorf("the log is %q, %v", log, err)
+	}
+}
+
+// healthz asks code-server as the daemon does.
+func healthz(s session.Spec) error {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(s.SocketPath, "ide.sock"))
+		},
+	}}
+	resp, err := client.Get("http://ide/healthz")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var body struct{ Status string }
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
+		return err
+	}
+	if body.Status != "alive" && body.Status != "expired" {
+		return os.ErrInvalid
+	}
+	return nil
+}
+
+// exec runs a command in a session, as its terminal would, and returns what it
+// printed.
+func (h *host) exec(t *testing.T, slug string, args ...string) string {
+	t.Helper()
+	ctx := h.Context(t)
+	c, err := h.Client().LoadContainer(ctx, session.ContainerName(slug))
+	noErr(t, err)
+	task, err := c.Task(ctx, nil)
+	noErr(t, err)
+	spec, err := c.Spec(ctx)
+	noErr(t, err)
+	spec.Process.Args = args
+	var out, errs bytes.Buffer
+	fifos := filepath.Join(h.Dir, "fifo")
+	p, err := task.Exec(ctx, uuid.NewString(), spec.Process, cio.NewCreator(cio.WithStreams(nil, &out, &errs), cio.WithFIFODir(fifos)))
+	noErr(t, err)
+	exit, err := p.Wait(ctx)
+	noErr(t, err)
+	noErr(t, p.Start(ctx))
+	status := <-exit
+	p.IO().Wait()
+	_, err = p.Delete(ctx)
+	noErr(t, err)
+	if status.ExitCode() != 0 {
+		t.Fatalf("%v ended with %d: %s", args, status.ExitCode(), out.String()+errs.String())
+	}
+	return out.String()
+}
