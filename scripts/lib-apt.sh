@@ -58,29 +58,23 @@ apt_install_quiet_services() {
 	)
 }
 
-# apt_uri SUITE-PATTERN: the first URI of the host's own apt sources whose
-# suite matches the shell pattern, from either format of source lists.
+# apt_uri LABEL: where the host's own apt gets the repository with this label
+# (Debian, Debian-Security, Debian Backports) of the host's release. Needs
+# package lists; prints nothing when there are none.
 apt_uri() {
-	# shellcheck disable=SC2016 # apt's own variables
-	apt-get indextargets --format '$(SITE) $(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-		while read -r _ suite uri; do
-			# shellcheck disable=SC2254 # a pattern on purpose
-			case $suite in
-			$1) printf '%s\n' "${uri%/}"; break ;;
-			esac
-		done
+	# shellcheck disable=SC2016 # apt's own variable
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+		"Label: $1" 2>/dev/null | head -n 1
 }
 
 # ensure_backports: makes bookworm-backports known to apt, from the mirror that
 # the host itself uses. The file it leaves says who wrote it; packages from
 # backports are only taken when named, so leaving it changes nothing else.
 ensure_backports() {
-	# shellcheck disable=SC2016 # apt's own variables
-	if apt-get indextargets --format '$(RELEASE)' 'Created-By: Packages' 2>/dev/null | grep -qx bookworm-backports; then
-		return 0
-	fi
-	uri=$(apt_uri bookworm)
-	[ -n "$uri" ] || die "apt has no source for bookworm, so bookworm-backports cannot be derived from it"
+	[ -n "$(apt_uri Debian)" ] || apt_update
+	[ -z "$(apt_uri 'Debian Backports')" ] || return 0
+	uri=$(apt_uri Debian)
+	[ -n "$uri" ] || die "apt has no source for Debian itself, so none for bookworm-backports can be derived from it"
 	list=/etc/apt/sources.list.d/medforge-bookworm-backports.sources
 	say "adding $list (remove it when you no longer build MedForge here)"
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg

@@ -14,15 +14,16 @@ ensure_containerd() {
 	have ip || apt_install iproute2
 }
 
-# ensure_mariadb: mariadbd, mariadb-install-db and the client programs. Only the
-# -core packages where no server is installed: those bring no service, no user
-# and nothing in /etc, so no server of the operator's is touched.
+# ensure_mariadb: mariadbd, mariadb-install-db, the client and mariadb-dump. Not
+# the package mariadb-server: this way comes no service, no user and no database,
+# and a server of the operator's is not touched.
 ensure_mariadb() {
-	if have mariadbd && have mariadb-install-db && have mariadb; then
-		return 0
-	fi
-	[ -x /usr/sbin/mariadbd ] && have mariadb-install-db && have mariadb && return 0
-	apt_install mariadb-server-core mariadb-client-core
+	for program in mariadbd mariadb-install-db mariadb mariadb-dump; do
+		have "$program" || [ -x "/usr/sbin/$program" ] || {
+			apt_install mariadb-server-core mariadb-client
+			return
+		}
+	done
 }
 
 # find_chromium: a Chromium or Chrome that runs without a snap.
