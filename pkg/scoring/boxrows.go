@@ -24,32 +24,32 @@ func (b *boxRows) grow() {
 	b.none = append(b.none, 0)
 }
 
-func (b *boxRows) row(i, line int, id []byte, fields [][]byte) {
+func (b *boxRows) row(i, line int, id []byte) {
 	for k, at := range b.r.layout.at {
 		if at < 0 {
 			return // said with the header
 		}
-		if len(fields[at]) > b.r.p.limits.MaxField {
+		if len(b.r.csv.field(at)) > b.r.p.limits.MaxField {
 			b.r.wrong.add(entryKey{kind: FieldTooLong, column: b.r.layout.columns[k]}, line, id, nil)
 			return
 		}
 	}
 	if b.r.layout.boxRows {
-		b.oneBox(i, line, id, fields)
+		b.oneBox(i, line, id)
 		return
 	}
-	field := fields[b.r.layout.at[0]]
+	field := b.r.csv.field(b.r.layout.at[0])
 	if kind, reason := b.out.readList(i, field, b.perBox, b.most); kind != "" {
 		b.r.badField(kind, reason, b.r.layout.columns[0], line, id, field)
 	}
 }
 
 // oneBox reads the form with one row a box.
-func (b *boxRows) oneBox(i, line int, id []byte, fields [][]byte) {
+func (b *boxRows) oneBox(i, line int, id []byte) {
 	l := b.r.layout
 	filled := 0
 	for _, at := range l.at {
-		if len(trim(fields[at])) > 0 {
+		if len(trim(b.r.csv.field(at))) > 0 {
 			filled++
 		}
 	}
@@ -58,7 +58,7 @@ func (b *boxRows) oneBox(i, line int, id []byte, fields [][]byte) {
 		if filled > 0 {
 			want = "1"
 		}
-		if string(trim(fields[l.extra])) != want {
+		if string(trim(b.r.csv.field(l.extra))) != want {
 			b.r.wrong.add(entryKey{kind: OutOfRange, column: targetField}, line, id, nil)
 		}
 	}
@@ -69,10 +69,10 @@ func (b *boxRows) oneBox(i, line int, id []byte, fields [][]byte) {
 	var numbers [5]float64
 	fine := true
 	for k, at := range l.at {
-		v, kind := parseFloat(fields[at])
+		v, kind := parseFloat(b.r.csv.field(at))
 		if kind != "" {
 			fine = false
-			b.r.badField(kind, "", l.columns[k], line, id, fields[at])
+			b.r.badField(kind, "", l.columns[k], line, id, b.r.csv.field(at))
 		}
 		numbers[5-b.perBox+k] = v
 	}
@@ -81,7 +81,7 @@ func (b *boxRows) oneBox(i, line int, id []byte, fields [][]byte) {
 	}
 	x := box{numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]}
 	if bad := x.badNumber(); bad >= 0 {
-		b.r.badField(OutOfRange, "", boxFields[bad], line, id, fields[l.at[bad-(5-b.perBox)]])
+		b.r.badField(OutOfRange, "", boxFields[bad], line, id, b.r.csv.field(l.at[bad-(5-b.perBox)]))
 		return
 	}
 	if int(b.out.counts[i]) == b.most {

@@ -31,11 +31,14 @@ type csvReader struct {
 	total  int64
 	lines  int // line ends used up so far
 
-	// fields are those of the last record, in place in buf or in unquoted,
-	// valid until the next call; at most maxFields of them.
-	fields   [][]byte
-	count    int // how many fields the record has, also beyond maxFields
-	unquoted []byte
+	// The last record, valid until the next call: field k is what lies from
+	// starts[k] up to one byte before starts[k+1]. Offsets and not slices, since
+	// storing pointers row by row costs the garbage collector's barrier.
+	starts   [maxFields + 1]int
+	stored   int    // how many fields starts tells of
+	count    int    // how many the record has
+	quotes   bool   // they lie in unquoted, and else in buf
+	unquoted []byte // the text of a record that has quotes
 }
 
 const (
@@ -113,68 +116,86 @@ func interrupted(err error) error {
 	return fault.Wrap(err, kind, "competitions/scoring-interrupted", "Scoring was interrupted; try again.")
 }
 
+// field is field k of the record, k below stored.
+func (r *csvReader) field(k int) []byte {
+	if r.quotes {
+		return r.unquoted[r.starts[k] : r.starts[k+1]-1]
+	}
+	return r.buf[r.starts[k] : r.starts[k+1]-1]
+}
+
 // next reads one record and returns the line it starts on, from 1.
 func (r *csvReader) next() (line int, state record, err error) {
 	for {
-		data := r.buf[r.lo:r.hi]
-		end := bytes.IndexByte(data, '\n')
-		if end < 0 && !r.eof {
-			if len(data) > r.maxRecord {
-				return r.skipLine()
-			}
+		end, quote := r.scan()
+		switch {
+		case quote:
+			return r.quoted()
+		case end < 0 && !r.eof && r.hi-r.lo > r.maxRecord:
+			return r.skipLine()
+		case end < 0 && !r.eof:
 			if err := r.fill(); err != nil {
 				return 0, recordEnd, err
 			}
 			continue
+		case end < 0 && r.lo == r.hi:
+			return 0, recordEnd, nil
 		}
 		used := end + 1
 		if end < 0 {
-			if len(data) == 0 {
-				return 0, recordEnd, nil
-			}
-			end, used = len(data), len(data)
+			end, used = r.hi, r.hi
+			r.close(end)
 		}
-		text := data[:end]
-		if end > 0 && text[end-1] == '\r' {
-			text = text[:end-1]
+		size := end - r.lo
+		if size > 0 && r.buf[end-1] == '\r' {
+			size--
+			r.starts[r.stored]--
 		}
-		if len(text) > 0 && bytes.IndexByte(text, '"') >= 0 {
-			return r.quoted()
-		}
-		r.lo += used
+		r.lo = used
 		r.lines++
-		if len(text) == 0 {
+		switch {
+		case size == 0:
 			continue
-		}
-		if len(text) > r.maxRecord {
+		case size > r.maxRecord:
 			return r.lines, recordTooLong, nil
 		}
-		r.split(text)
 		return r.lines, recordOK, nil
 	}
 }
 
-// split cuts a line without quotes at its commas.
-func (r *csvReader) split(text []byte) {
-	r.fields = r.fields[:0]
-	for {
-		i := bytes.IndexByte(text, ',')
-		if i < 0 {
-			break
+// scan looks for the end of the line at lo, -1 if it is not there, and notes
+// where the line's fields start. It stops at a quote.
+func (r *csvReader) scan() (end int, quote bool) {
+	r.quotes, r.starts[0] = false, r.lo
+	n := 1
+	for i, c := range r.buf[r.lo:r.hi] {
+		if c > ',' { // digits, letters, points: almost all there is
+			continue
 		}
-		if len(r.fields) == maxFields-1 {
-			r.count = maxFields + bytes.Count(text, comma)
-			r.fields = append(r.fields, text[:i])
-			return
+		switch c {
+		case ',':
+			if n < maxFields {
+				r.starts[n] = r.lo + i + 1
+			}
+			n++
+		case '\n':
+			r.count = n
+			r.close(r.lo + i)
+			return r.lo + i, false
+		case '"':
+			return 0, true
 		}
-		r.fields = append(r.fields, text[:i])
-		text = text[i+1:]
 	}
-	r.fields = append(r.fields, text)
-	r.count = len(r.fields)
+	r.count = n
+	return -1, false
 }
 
-var comma = []byte{','}
+// close ends the record's last field. Of a record with more fields than are
+// kept, the last one kept holds the rest.
+func (r *csvReader) close(end int) {
+	r.stored = min(r.count, maxFields)
+	r.starts[r.stored] = end + 1
+}
 
 // skipLine drops everything up to the next line end, however far it is.
 func (r *csvReader) skipLine() (int, record, error) {
@@ -196,10 +217,10 @@ func (r *csvReader) skipLine() (int, record, error) {
 	}
 }
 
-// validText reports whether all fields of the record are UTF-8.
+// validText reports whether the record is UTF-8.
 func (r *csvReader) validText() bool {
-	for _, f := range r.fields {
-		if !utf8.Valid(f) {
+	for k := range r.stored {
+		if !utf8.Valid(r.field(k)) {
 			return false
 		}
 	}

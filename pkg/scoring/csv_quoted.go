@@ -44,19 +44,22 @@ const (
 	quotedBad              // a quote stands where none can
 )
 
-// splitQuoted cuts one record off data and returns how many bytes it took.
+// splitQuoted cuts one record off data and returns how many bytes it took. The
+// fields go to unquoted, each with a byte behind it.
 func (r *csvReader) splitQuoted(data []byte) (int, quotedState) {
-	r.fields, r.count, r.unquoted = r.fields[:0], 0, r.unquoted[:0]
+	r.quotes, r.starts[0], r.stored, r.count, r.unquoted = true, 0, 0, 0, r.unquoted[:0]
 	pos := 0
 	for {
-		field, n, state := r.oneField(data[pos:])
+		n, state := r.oneField(data[pos:])
 		if state != quotedOK {
 			return 0, state
 		}
 		pos += n
+		r.unquoted = append(r.unquoted, ',')
 		r.count++
-		if len(r.fields) < maxFields {
-			r.fields = append(r.fields, field)
+		if r.stored < maxFields {
+			r.stored++
+			r.starts[r.stored] = len(r.unquoted)
 		}
 		rest := data[pos:]
 		switch {
@@ -76,54 +79,44 @@ func (r *csvReader) splitQuoted(data []byte) (int, quotedState) {
 	}
 }
 
-// oneField reads one field and says how many bytes it took, up to the comma or
-// line end behind it.
-func (r *csvReader) oneField(data []byte) ([]byte, int, quotedState) {
+// oneField appends one field to unquoted and says how many bytes it took, up
+// to the comma or line end behind it.
+func (r *csvReader) oneField(data []byte) (int, quotedState) {
 	if len(data) == 0 || data[0] != '"' {
 		return r.bareField(data)
 	}
-	from, start := len(r.unquoted), 1
-	for pos := 1; ; {
-		q := bytes.IndexByte(data[pos:], '"')
-		if q < 0 || pos+q+1 == len(data) && !r.eof {
-			if r.eof {
-				return nil, 0, quotedBad // never closed
-			}
-			return nil, 0, quotedMore
+	for start := 1; ; {
+		q := bytes.IndexByte(data[start:], '"')
+		end := start + q
+		switch {
+		case q < 0 && r.eof:
+			return 0, quotedBad // never closed
+		case q < 0, end+1 == len(data) && !r.eof:
+			return 0, quotedMore
+		case end+1 < len(data) && data[end+1] == '"':
+			r.unquoted = append(r.unquoted, data[start:end+1]...)
+			start = end + 2
+		default:
+			r.unquoted = append(r.unquoted, data[start:end]...)
+			return end + 1, quotedOK
 		}
-		pos += q
-		if pos+1 < len(data) && data[pos+1] == '"' {
-			r.unquoted = append(r.unquoted, data[start:pos+1]...)
-			pos += 2
-			start = pos
-			continue
-		}
-		if len(r.unquoted) == from {
-			return data[start:pos], pos + 1, quotedOK
-		}
-		r.unquoted = append(r.unquoted, data[start:pos]...)
-		return r.unquoted[from:len(r.unquoted):len(r.unquoted)], pos + 1, quotedOK
 	}
 }
 
-// bareField reads a field without quotes.
-func (r *csvReader) bareField(data []byte) ([]byte, int, quotedState) {
+// bareField appends a field without quotes.
+func (r *csvReader) bareField(data []byte) (int, quotedState) {
 	end := bytes.IndexAny(data, ",\n\"")
-	if end < 0 {
-		if !r.eof {
-			return nil, 0, quotedMore
-		}
+	switch {
+	case end < 0 && !r.eof:
+		return 0, quotedMore
+	case end < 0:
 		end = len(data)
-		if end > 0 && data[end-1] == '\r' {
-			end--
-		}
-		return data[:end], end, quotedOK
+	case data[end] == '"':
+		return 0, quotedBad
 	}
-	if data[end] == '"' {
-		return nil, 0, quotedBad
-	}
-	if data[end] == '\n' && end > 0 && data[end-1] == '\r' {
+	if end > 0 && data[end-1] == '\r' && (end == len(data) || data[end] == '\n') {
 		end--
 	}
-	return data[:end], end, quotedOK
+	r.unquoted = append(r.unquoted, data[:end]...)
+	return end, quotedOK
 }

@@ -80,8 +80,10 @@ func (p *plan) readHeader(fields [][]byte, count, line int, m *mistakes, holdout
 	if best.optional != "" {
 		l.extra = slices.Index(names, best.optional)
 	}
-	if l.id < 0 && overlap(best.columns, names) == 0 {
-		m.add(entryKey{kind: WrongHeader, reason: headerHint(fields)}, line, nil, bytes.Join(fields, comma))
+	whole := bytes.Join(fields, []byte{','})
+	if l.id < 0 && overlap(best.columns, names) == 0 || bytes.ContainsRune(whole, '\r') {
+		m.add(entryKey{kind: WrongHeader, reason: headerHint(whole)}, line, nil, whole)
+		l.id = -1
 		return l
 	}
 	wanted := append([]string{p.spec.IDColumn}, best.columns...)
@@ -121,11 +123,11 @@ func overlap(columns, names []string) int {
 }
 
 // headerHint guesses why no column was found.
-func headerHint(fields [][]byte) string {
+func headerHint(whole []byte) string {
 	switch {
-	case bytes.ContainsRune(fields[0], '\r'):
+	case bytes.ContainsRune(whole, '\r'):
 		return "lines must end in LF or CRLF, not in CR alone"
-	case len(fields) == 1 && bytes.ContainsAny(fields[0], ";\t|"):
+	case !bytes.ContainsRune(whole, ',') && bytes.ContainsAny(whole, ";\t|"):
 		return "fields must be separated by commas"
 	}
 	return ""

@@ -40,17 +40,15 @@ func (d *ids) pack() *ids {
 // which spares the map.
 type finder struct {
 	ids  *ids
-	last int // where the last id was found
+	next int // the place after the id found last
 }
 
 // find returns an id's place, or -1. Blanks around an id do not count.
 func (f *finder) find(id []byte) int {
 	names := f.ids.names
-	for i := f.last; i < len(names) && i <= f.last+1; i++ {
-		if names[i] == string(id) {
-			f.last = i
-			return i
-		}
+	if f.next < len(names) && names[f.next] == string(id) {
+		f.next++
+		return f.next - 1
 	}
 	i, ok := f.ids.index[string(id)]
 	if !ok {
@@ -58,6 +56,6 @@ func (f *finder) find(id []byte) int {
 			return -1
 		}
 	}
-	f.last = int(i)
-	return f.last
+	f.next = int(i) + 1
+	return int(i)
 }

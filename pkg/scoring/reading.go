@@ -87,7 +87,11 @@ func (r *reading) file() error {
 		r.wrong.add(entryKey{kind: MalformedQuotes, reason: "in the header"}, line, nil, nil)
 		return nil
 	}
-	r.layout = r.p.readHeader(r.csv.fields, r.csv.count, line, r.wrong, r.holdout)
+	header := make([][]byte, r.csv.stored)
+	for k := range header {
+		header[k] = r.csv.field(k)
+	}
+	r.layout = r.p.readHeader(header, r.csv.count, line, r.wrong, r.holdout)
 	if r.layout.id < 0 {
 		return nil // rows cannot be told apart
 	}
@@ -159,26 +163,15 @@ func (r *reading) rows() (complete bool, err error) {
 
 // row takes one record in.
 func (r *reading) row(line int) {
-	fields := r.csv.fields
 	if r.csv.count != r.layout.width {
-		if !r.csv.validText() {
-			r.wrong.add(entryKey{kind: NotUTF8}, line, nil, nil)
-		}
-		var id []byte
-		if r.layout.id < len(fields) {
-			id = fields[r.layout.id]
-			if i := r.find.find(id); i >= 0 {
-				r.mark(i, line)
-			}
-		}
-		r.wrong.add(entryKey{kind: WrongFieldCount}, line, id, nil)
+		r.oddRow(line)
 		return
 	}
-	id := fields[r.layout.id]
+	id := r.csv.field(r.layout.id)
 	i, known := r.place(id, line)
 	if r.boxes != nil {
 		if known {
-			r.boxes.row(i, line, id, fields)
+			r.boxes.row(i, line, id)
 		}
 		return
 	}
@@ -187,7 +180,7 @@ func (r *reading) row(line int) {
 		if at < 0 {
 			continue
 		}
-		field := fields[at]
+		field := r.csv.field(at)
 		if len(field) > r.p.limits.MaxField {
 			r.wrong.add(entryKey{kind: FieldTooLong, column: r.names[k]}, line, id, nil)
 			continue
@@ -196,6 +189,22 @@ func (r *reading) row(line int) {
 			r.badField(kind, reason, r.names[k], line, id, field)
 		}
 	}
+}
+
+// oddRow notes a row with another number of fields than the header. Its id, if
+// there is one, is at least not missing.
+func (r *reading) oddRow(line int) {
+	if !r.csv.validText() {
+		r.wrong.add(entryKey{kind: NotUTF8}, line, nil, nil)
+	}
+	var id []byte
+	if r.layout.id < r.csv.stored {
+		id = r.csv.field(r.layout.id)
+		if i := r.find.find(id); i >= 0 {
+			r.mark(i, line)
+		}
+	}
+	r.wrong.add(entryKey{kind: WrongFieldCount}, line, id, nil)
 }
 
 // badField notes a field that could not be read. Only here is its text checked
@@ -207,38 +216,49 @@ func (r *reading) badField(kind Mistake, reason, column string, line int, id, fi
 	r.wrong.add(entryKey{kind: kind, column: column, reason: reason}, line, id, field)
 }
 
-// place finds an id's number. An id that is not known gets number 0, so that
-// the rest of its row is still checked; nothing is scored then anyway.
+// place finds an id's number and marks it as seen. An id that is not known
+// gets number 0, so that the rest of its row is still checked; nothing is
+// scored then anyway.
 func (r *reading) place(id []byte, line int) (i int, known bool) {
+	i = r.find.find(id)
+	if i < 0 && r.holdout {
+		i = r.newID(id)
+	}
+	if i < 0 {
+		r.strangeID(id, line)
+		return 0, false
+	}
+	if r.first[i] != 0 && !(r.boxes != nil && r.layout.boxRows) {
+		r.wrong.add(entryKey{kind: DuplicateID, column: r.p.spec.IDColumn}, line, id, id)
+	}
+	r.mark(i, line)
+	return i, true
+}
+
+// newID takes up an id of the holdout, or returns -1 if it cannot be one.
+func (r *reading) newID(id []byte) int {
+	if len(id) > r.p.limits.MaxField || len(trim(id)) == 0 || !utf8.Valid(id) {
+		return -1
+	}
+	r.ids.add(string(trim(id)))
+	r.first = append(r.first, 0)
+	if r.boxes != nil {
+		r.boxes.grow()
+	}
+	return len(r.ids.names) - 1
+}
+
+// strangeID notes an id that is not one of the competition's.
+func (r *reading) strangeID(id []byte, line int) {
 	column := r.p.spec.IDColumn
 	switch {
 	case len(id) > r.p.limits.MaxField:
 		r.wrong.add(entryKey{kind: FieldTooLong, column: column}, line, nil, nil)
-		return 0, false
 	case len(trim(id)) == 0:
 		r.wrong.add(entryKey{kind: EmptyField, column: column}, line, nil, nil)
-		return 0, false
-	}
-	i = r.find.find(id)
-	switch {
-	case i < 0 && !r.holdout:
+	default:
 		r.badField(UnknownID, "", column, line, id, id)
-		return 0, false
-	case i < 0 && !utf8.Valid(id):
-		r.wrong.add(entryKey{kind: NotUTF8, column: column}, line, nil, nil)
-		return 0, false
-	case i < 0:
-		i = len(r.ids.names)
-		r.ids.add(string(trim(id)))
-		r.first = append(r.first, 0)
-		if r.boxes != nil {
-			r.boxes.grow()
-		}
-	case r.first[i] != 0 && !(r.boxes != nil && r.layout.boxRows):
-		r.wrong.add(entryKey{kind: DuplicateID, column: column}, line, id, id)
 	}
-	r.mark(i, line)
-	return i, true
 }
 
 func (r *reading) mark(i, line int) {

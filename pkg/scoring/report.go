@@ -206,6 +206,12 @@ func writeClean(b *strings.Builder, text []byte) int {
 		fmt.Fprintf(b, `\x%02x`, text[0])
 	case unicode.IsPrint(r):
 		b.WriteRune(r)
+	case r == '\n':
+		b.WriteString(`\n`)
+	case r == '\r':
+		b.WriteString(`\r`)
+	case r == '\t':
+		b.WriteString(`\t`)
 	case r < 0x10000:
 		fmt.Fprintf(b, `\u%04x`, r)
 	default:
