@@ -198,7 +198,7 @@ func (m *Manager) leased(slug string) (bool, error) {
 // that sessions do not send packets that are too big for it; 0 when there is no
 // such route.
 func uplinkMTU() int {
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+	routes, err := whole(func() ([]netlink.Route, error) { return netlink.RouteList(nil, netlink.FAMILY_V4) })
 	if err != nil {
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -89,4 +90,60 @@ func publish(t *testing.T, front netip.Addr, server netip.AddrPort) {
 			t.Error(err)
 		}
 	})
+}
+
+// packetsAt listens for UDP in the namespace at path, packetsIn in an Outside.
+func packetsAt(t *testing.T, path string, addr netip.Addr) (c net.PacketConn) {
+	t.Helper()
+	nettest.In(t, path, func() (err error) {
+		c, err = net.ListenPacket("udp4", netip.AddrPortFrom(addr, 0).String())
+		return err
+	})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func packetsIn(t *testing.T, o *nettest.Outside) (c net.PacketConn) {
+	t.Helper()
+	o.Do(t, func() (err error) {
+		c, err = net.ListenPacket("udp4", netip.AddrPortFrom(o.Addr, 0).String())
+		return err
+	})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// send sends one packet from inside a session.
+func send(t *testing.T, path string, from netip.Addr, to net.Addr, text string) {
+	t.Helper()
+	nettest.In(t, path, func() error {
+		var local *net.UDPAddr
+		if from.IsValid() {
+			local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+		}
+		c, err := net.DialUDP("udp4", local, to.(*net.UDPAddr))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.Write([]byte(text))
+		return err
+	})
+}
+
+// hear returns what arrives until nothing more does.
+func hear(t *testing.T, c net.PacketConn) []string {
+	t.Helper()
+	var all []string
+	buf := make([]byte, 64)
+	for {
+		if err := c.SetReadDeadline(time.Now().Add(refusedAfter)); err != nil {
+			t.Fatal(err)
+		}
+		n, _, err := c.ReadFrom(buf)
+		if err != nil {
+			return all
+		}
+		all = append(all, string(buf[:n]))
+	}
 }

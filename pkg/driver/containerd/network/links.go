@@ -23,7 +23,7 @@ func (m *Manager) ports() ([]netlink.Link, error) {
 	if bridge == nil || err != nil {
 		return nil, err
 	}
-	links, err := netlink.LinkList()
+	links, err := whole(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("listing interfaces: %w", err)
 	}
@@ -34,6 +34,21 @@ func (m *Manager) ports() ([]netlink.Link, error) {
 		}
 	}
 	return ports, nil
+}
+
+// dumpTries bounds how often the kernel is asked for a list that others keep
+// changing.
+const dumpTries = 50
+
+// whole asks again while the list that the kernel gives was changed by others
+// while it was read.
+func whole[T any](list func() ([]T, error)) (all []T, err error) {
+	for range dumpTries {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
 }
 
 // bridge returns the bridge, or nil when there is none.

@@ -213,10 +213,25 @@ func TestReach(t *testing.T) {
 	t.Run("other session", func(t *testing.T) {
 		inB := serveAt(t, b.NetNS, netip.AddrPortFrom(b.Address, 0), "session b")
 		wantNoReach(t, a, inB)
+		// Two things forbid this; where br_netfilter is on, either alone would.
+		port, err := netlink.LinkByName(a.HostLink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := netlink.LinkGetProtinfo(port); err != nil || !info.Isolated {
+			t.Errorf("the port is not isolated: %+v, %v", info, err)
+		}
+		heard := packetsAt(t, b.NetNS, b.Address)
 		// By the gateway, around the isolated port: a route of its own needs a
 		// capability that sessions lack; the rule holds all the same.
+		// One way is enough for harm, so a single packet is listened for.
 		nettest.In(t, a.NetNS, func() error { return hostRoute(b.Address, c.Subnet.Addr().Next()) })
 		wantNoReach(t, a, inB)
+		send(t, a.NetNS, netip.Addr{}, heard.LocalAddr(), "from a")
+		send(t, b.NetNS, netip.Addr{}, heard.LocalAddr(), "from b")
+		if got := hear(t, heard); !slices.Equal(got, []string{"from b"}) {
+			t.Errorf("session b hears %v, want only itself", got)
+		}
 		wantReach(t, b, inB, "session b")
 	})
 	t.Run("from outside", func(t *testing.T) {
@@ -228,6 +243,18 @@ func TestReach(t *testing.T) {
 			}
 			return nil
 		})
+	})
+	t.Run("foreign source address", func(t *testing.T) {
+		// An address of its own choice needs a capability that sessions lack;
+		// the host passes nothing on from one all the same.
+		foreign := netip.MustParseAddr("192.0.2.77")
+		nettest.In(t, b.NetNS, func() error { return addLoopback(foreign) })
+		heard := packetsIn(t, outside)
+		send(t, b.NetNS, foreign, heard.LocalAddr(), "foreign")
+		send(t, b.NetNS, b.Address, heard.LocalAddr(), "own")
+		if got := hear(t, heard); !slices.Equal(got, []string{"own"}) {
+			t.Errorf("outside one hears %v, want only what has the session's address", got)
+		}
 	})
 	t.Run("no IPv6", func(t *testing.T) {
 		nettest.In(t, a.NetNS, func() error {

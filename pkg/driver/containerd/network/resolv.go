@@ -5,11 +5,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/vishvananda/netlink"
 )
 
 // maxNameservers is MAXNS of the C library's resolver; it ignores more.
@@ -92,15 +93,14 @@ func (m *Manager) hostResolvers() ([]netip.Addr, error) {
 	if err != nil || len(r.servers) == 0 {
 		return nil, err
 	}
-	own, err := net.InterfaceAddrs()
+	own, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_V4) })
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listing the host's addresses: %w", err)
 	}
 	var on []netip.Addr
 	for _, a := range own {
-		p, err := netip.ParsePrefix(a.String())
-		if err == nil && slices.Contains(r.servers, p.Addr().Unmap()) {
-			on = append(on, p.Addr().Unmap())
+		if ip, ok := netip.AddrFromSlice(a.IP.To4()); ok && slices.Contains(r.servers, ip) {
+			on = append(on, ip)
 		}
 	}
 	slices.SortFunc(on, netip.Addr.Compare)
