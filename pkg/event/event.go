@@ -25,6 +25,7 @@ const (
 	Submission      Type = "submission.created"  // competition, submission_id
 	Scored          Type = "submission.scored"   // competition, submission_id, primary_score; error when it failed
 	Leaderboard     Type = "leaderboard.changed" // competition, user_id, name, rank, primary_score
+	DatasetProgress Type = "dataset.progress"    // dataset, done, total: an import goes on; not audited
 	AccountCreated  Type = "account.created"
 	AccountChanged  Type = "account.changed"
 	SignedIn        Type = "account.signed_in"
