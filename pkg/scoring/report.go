@@ -125,7 +125,7 @@ func (m *mistakes) message(p *plan, e *entry) string {
 		if m.private {
 			return e.reason
 		}
-		return plural(e.count, "id") + " of this competition have no row; give every id of sample_submission.csv"
+		return fmt.Sprintf("%s of this competition %s no row; give every id of sample_submission.csv", plural(e.count, "id"), either(e.count == 1, "has", "have"))
 	}
 	return string(e.kind) + e.because()
 }
@@ -188,6 +188,13 @@ func (c Column) describe() string {
 		return fmt.Sprintf("%s not above %s", word, format(*c.Max))
 	}
 	return word
+}
+
+func either(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
 }
 
 func plural(n int, word string) string {
