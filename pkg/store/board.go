@@ -8,7 +8,13 @@ import (
 )
 
 const entryRows = `SELECT e.user_id, COALESCE(u.name, ''), e.submission_id, e.score_id, e.primary_score, e.metric_version,
-	e.split_version, e.scored_at, e.rank_key FROM leaderboard_entries e LEFT JOIN users u ON u.id = e.user_id `
+	e.split_version, e.scored_at, e.rank_key FROM leaderboard_entries e `
+
+// byOrder: for a page in the middle of a board MariaDB may take it for better
+// to sort all of the rest.
+const byOrder = `/*! FORCE INDEX (leaderboard_order) */`
+
+const withNames = ` LEFT JOIN users u ON u.id = e.user_id `
 
 func scanEntry(r scanner) (competition.Entry, error) {
 	var e competition.Entry
@@ -19,7 +25,7 @@ func scanEntry(r scanner) (competition.Entry, error) {
 }
 
 func (s *Competitions) entry(ctx context.Context, q queryer, slug, split, userID string) (competition.Entry, error) {
-	e, err := scanEntry(q.QueryRowContext(ctx, entryRows+`WHERE e.competition = ? AND e.split_version = ? AND e.user_id = ?`, slug, split, userID))
+	e, err := scanEntry(q.QueryRowContext(ctx, entryRows+withNames+`WHERE e.competition = ? AND e.split_version = ? AND e.user_id = ?`, slug, split, userID))
 	if s.db.is(err, notThere) {
 		return e, fault.New(fault.NotFound, "competitions/not-ranked", "no submission to %s has been scored yet", slug)
 	}
@@ -36,11 +42,11 @@ func (s *Competitions) Board(ctx context.Context, b competition.BoardQuery) ([]c
 		before := 0
 		if b.After != "" {
 			var err error
-			if before, err = upTo(ctx, q, b.Competition, b.SplitVersion, b.After); err != nil {
+			if before, err = (blocks{s, q, b.Competition, b.SplitVersion}).upTo(ctx, b.After); err != nil {
 				return err
 			}
 		}
-		rows, err := q.QueryContext(ctx, entryRows+`WHERE e.competition = ? AND e.split_version = ? AND e.rank_key > ?
+		rows, err := q.QueryContext(ctx, entryRows+byOrder+withNames+`WHERE e.competition = ? AND e.split_version = ? AND e.rank_key > ?
 			ORDER BY e.rank_key LIMIT ?`, b.Competition, b.SplitVersion, b.After, b.Limit)
 		out, err = collect(rows, err, scanEntry)
 		for i := range out {
@@ -51,18 +57,12 @@ func (s *Competitions) Board(ctx context.Context, b competition.BoardQuery) ([]c
 	return out, err
 }
 
-// upTo counts the entries up to and with a key, in the index alone.
-func upTo(ctx context.Context, q queryer, slug, split, key string) (n int, err error) {
-	err = q.QueryRowContext(ctx, `SELECT COUNT(*) FROM leaderboard_entries WHERE competition = ? AND split_version = ? AND rank_key <= ?`,
-		slug, split, key).Scan(&n)
-	return n, err
-}
-
 // BoardSize is how many users are on a board.
 func (s *Competitions) BoardSize(ctx context.Context, slug, split string) (int, error) {
 	var n int
-	err := s.db.read(ctx, "count the leaderboard", func(q queryer) error {
-		return q.QueryRowContext(ctx, `SELECT COUNT(*) FROM leaderboard_entries WHERE competition = ? AND split_version = ?`, slug, split).Scan(&n)
+	err := s.db.read(ctx, "count the leaderboard", func(q queryer) (err error) {
+		n, err = blocks{s, q, slug, split}.size(ctx)
+		return err
 	})
 	return n, err
 }
@@ -74,7 +74,7 @@ func (s *Competitions) Standing(ctx context.Context, slug, split, userID string)
 		if e, err = s.entry(ctx, q, slug, split, userID); err != nil {
 			return err
 		}
-		e.Rank, err = upTo(ctx, q, slug, split, e.Key)
+		e.Rank, err = blocks{s, q, slug, split}.upTo(ctx, e.Key)
 		return err
 	})
 	return e, err

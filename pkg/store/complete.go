@@ -123,6 +123,16 @@ func (s *Competitions) updateBoard(ctx context.Context, tx *sql.Tx, c competitio
 	if err != nil {
 		return err
 	}
+	b := blocks{s, tx, sub.Competition, c.Score.SplitVersion}
+	oldKey, low := "", ""
+	if out.Before != nil {
+		oldKey = out.Before.Key
+	}
+	if best.Key != oldKey {
+		if low, err = b.move(ctx, oldKey, best.Key); err != nil {
+			return err
+		}
+	}
 	v := []any{best.SubmissionID, best.ScoreID, best.MetricVersion, best.Primary, best.Key, micros(best.ScoredAt)}
 	if there > 0 {
 		_, err = tx.ExecContext(ctx, `UPDATE leaderboard_entries SET submission_id = ?, score_id = ?, metric_version = ?,
@@ -133,6 +143,9 @@ func (s *Competitions) updateBoard(ctx context.Context, tx *sql.Tx, c competitio
 		if s.db.is(err, duplicate) {
 			return errAgain // the user's other first score was faster
 		}
+	}
+	if err == nil && low != "" {
+		err = b.cut(ctx, low)
 	}
 	if err != nil {
 		return err

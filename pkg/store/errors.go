@@ -20,17 +20,17 @@ var errAgain = errors.New("another transaction was faster")
 type errorKind int
 
 const (
-	unforeseen  errorKind = iota
-	known                 // already a fault
-	tryAgain              // a deadlock's loser, or busy: the same again may work at once
-	duplicate             // a unique key is taken
-	noParent              // what the row refers to is not there
-	notThere              // no row
-	unavailable           // the database does not answer, or refuses everybody
-	full                  // no space left
-	unfit                 // the value cannot stand in the column
-	tooLate               // the caller's deadline passed, or the caller went away
-	damaged               // the database file is not usable
+	unforeseen  errorKind = iota // also for no error
+	known                        // already a fault
+	tryAgain                     // a deadlock's loser, or busy: the same again may work at once
+	duplicate                    // a unique key is taken
+	noParent                     // what the row refers to is not there
+	notThere                     // no row
+	unavailable                  // the database does not answer, or refuses everybody
+	full                         // no space left
+	unfit                        // the value cannot stand in the column
+	tooLate                      // the caller's deadline passed, or the caller went away
+	damaged                      // the database file is not usable
 )
 
 func (db *DB) errorKind(err error) errorKind {

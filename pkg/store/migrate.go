@@ -24,8 +24,10 @@ const versionTable = "goose_db_version"
 // at any point and run again: every statement says IF NOT EXISTS, and on
 // SQLite each file is one transaction. Two migrators wait for each other.
 // Errors: Conflict (the database is newer), Unavailable.
-func (db *DB) Migrate(ctx context.Context) error {
-	pool, lock, err := db.engine.migrator(db.cfg)
+func (db *DB) Migrate(ctx context.Context) error { return db.migrateTo(ctx, Target()) }
+
+func (db *DB) migrateTo(ctx context.Context, version int64) error {
+	pool, lock, err := db.engine.longPool(db.cfg)
 	if err != nil {
 		return db.fault(err, "open the database for its migration")
 	}
@@ -53,12 +55,12 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return db.fault(err, "read the migrations")
 	}
-	done, err := p.Up(ctx)
+	done, err := p.UpTo(ctx, version)
 	if err != nil {
 		return db.fault(err, "migrate the database")
 	}
 	if len(done) > 0 {
-		db.logger.Info("database migrated", "steps", len(done), "version", Target())
+		db.logger.Info("database migrated", "steps", len(done), "version", version)
 	}
 	return db.refuseNewer(ctx)
 }

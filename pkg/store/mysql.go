@@ -158,8 +158,8 @@ func (mysqlEngine) tableExists() string {
 	return "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?"
 }
 
-// migrator: an index over a large table takes longer than any query of ours.
-func (e mysqlEngine) migrator(Config) (*sql.DB, migrationLock, error) {
+// longPool: an index over a large table takes longer than any query of ours.
+func (e mysqlEngine) longPool(Config) (*sql.DB, migrationLock, error) {
 	c := e.dsn.Clone()
 	c.ReadTimeout = 0
 	connector, err := mysql.NewConnector(c)
@@ -171,6 +171,7 @@ func (e mysqlEngine) migrator(Config) (*sql.DB, migrationLock, error) {
 
 func (mysqlEngine) snapshot(ctx context.Context, conn *sql.Conn) error {
 	for _, s := range []string{
+		"SET SESSION net_write_timeout = 3600", // a reader may be slow; the connection is not used again
 		"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 		"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 	} {

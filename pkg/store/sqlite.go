@@ -112,7 +112,7 @@ func (sqliteEngine) tableExists() string {
 	return "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
 }
 
-func (sqliteEngine) migrator(cfg Config) (*sql.DB, migrationLock, error) {
+func (sqliteEngine) longPool(cfg Config) (*sql.DB, migrationLock, error) {
 	pool, err := openSQLitePool(cfg.Path, false)
 	if err != nil {
 		return nil, nil, err

@@ -45,6 +45,8 @@ type DB struct {
 	// callers queue here, where each waits with its own deadline, and not on
 	// one another's row locks. What decides is still the primary key.
 	claims chan struct{}
+	// blockMax is how many entries of a leaderboard one block may count.
+	blockMax int
 	// jitter returns a number in [0,1) that spreads retries.
 	jitter func() float64
 }
@@ -55,10 +57,12 @@ type engine interface {
 	kind(err error) errorKind
 	// tableExists is a query with the table's name for its argument.
 	tableExists() string
-	// migrator opens a pool for migrations, without a limit on how long one
-	// statement may take, and the lock that keeps two migrators apart.
-	migrator(cfg Config) (*sql.DB, migrationLock, error)
-	// snapshot begins a read-only transaction that sees one moment.
+	// longPool opens a pool for migrations and dumps, without a limit on how
+	// long one statement may take, and returns the lock that keeps two
+	// migrators apart.
+	longPool(cfg Config) (*sql.DB, migrationLock, error)
+	// snapshot begins a transaction that sees one moment, however long it is
+	// read from.
 	snapshot(ctx context.Context, conn *sql.Conn) error
 }
 
@@ -67,7 +71,7 @@ type engine interface {
 // configuration, or a server that is not MariaDB 10.6 or newer), Conflict (the
 // database belongs to a newer MedForge), Unavailable.
 func Open(ctx context.Context, cfg Config, logger *slog.Logger) (*DB, error) {
-	db := &DB{cfg: cfg, logger: logger, claims: make(chan struct{}, 1), jitter: rand.Float64}
+	db := &DB{cfg: cfg, logger: logger, claims: make(chan struct{}, 1), jitter: rand.Float64, blockMax: blockMax}
 	var err error
 	switch cfg.Driver {
 	case SQLite:
