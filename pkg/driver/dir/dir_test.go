@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 	for _, fstype := range []string{"ext4", "btrfs", "xfs"} {
 		t.Run(fstype, func(t *testing.T) {
 			t.Parallel()
-			base := image(t, fstype)
+			base := image(t, fstype, 1900)
 			porttest.Workspaces(t, func(t *testing.T) porttest.WorkspacesKit { return kit(t, base) })
 		})
 	}

@@ -2,6 +2,7 @@ package dir
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,8 +54,9 @@ func memory(t testing.TB, options string) string {
 	return path
 }
 
-// image makes and mounts a file system of the type in a file in memory.
-func image(t testing.TB, fstype string) string {
+// image makes and mounts a file system of the type and size in a file in
+// memory.
+func image(t testing.TB, fstype string, mib int64) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")
@@ -66,9 +68,9 @@ func image(t testing.TB, fstype string) string {
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
 		t.Skip("this machine has no loop devices")
 	}
-	file := filepath.Join(memory(t, "size=2g"), "image")
+	file := filepath.Join(memory(t, fmt.Sprintf("size=%dm", mib+100)), "image")
 	must(t, os.WriteFile(file, nil, 0o600))
-	must(t, os.Truncate(file, 1900<<20))
+	must(t, os.Truncate(file, mib<<20))
 	if out, err := exec.CommandContext(t.Context(), mkfs, "-q", file).CombinedOutput(); err != nil {
 		t.Fatalf("mkfs.%s: %v\n%s", fstype, err, out)
 	}

@@ -14,7 +14,8 @@ var errTouched = errors.New("touched")
 
 // Touched reports whether anything at or below dir changed after since, by the
 // change times that only the kernel sets. Whatever adds, removes, writes,
-// renames or relabels a file changes one.
+// renames or relabels a file changes one. Under a clock that was set back it
+// says yes: then the times prove nothing.
 func Touched(ctx context.Context, dir *beneath.Dir, since time.Time) (bool, error) {
 	st, err := dir.Stat(".")
 	if err != nil {
@@ -23,7 +24,15 @@ func Touched(ctx context.Context, dir *beneath.Dir, since time.Time) (bool, erro
 	if Changed(&st).After(since) {
 		return true, nil
 	}
-	err = beneath.Walk(ctx, dir, func(_ int, _ string, st *unix.Statx_t) error {
+	return TouchedInside(ctx, dir, since)
+}
+
+// TouchedInside is Touched for what is in dir, and not for dir itself.
+func TouchedInside(ctx context.Context, dir *beneath.Dir, since time.Time) (bool, error) {
+	if now, err := coarseNow(); err != nil || now.Before(since) {
+		return true, err
+	}
+	err := beneath.Walk(ctx, dir, func(_ int, _ string, st *unix.Statx_t) error {
 		if Changed(st).After(since) {
 			return errTouched
 		}
@@ -54,12 +63,8 @@ func WaitAfter(ctx context.Context, t time.Time) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		var now unix.Timespec
-		if err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now); err != nil {
+		if now, err := coarseNow(); err != nil || now.After(t) {
 			return err
-		}
-		if time.Unix(now.Unix()).After(t) {
-			return nil
 		}
 		select {
 		case <-tick.C:
@@ -67,4 +72,11 @@ func WaitAfter(ctx context.Context, t time.Time) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// coarseNow is the clock that file systems stamp with.
+func coarseNow() (time.Time, error) {
+	var now unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now)
+	return time.Unix(now.Unix()), err
 }
