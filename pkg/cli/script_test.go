@@ -46,7 +46,6 @@ func TestScripts(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Files:         []string{file},
 				UpdateScripts: *update,
-				Deadline:      time.Now().Add(2 * time.Minute),
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("MEDFORGE_SOCKET", h.Socket)
 					env.Setenv("TZ", "UTC")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/auth"
@@ -154,6 +155,8 @@ type importInput struct {
 
 // Resolve is called by Huma with the request that the input is made from.
 func (in *importInput) Resolve(c huma.Context) []error {
+	_, w := humago.Unwrap(c)
+	unlimited(w) // a gigabyte, over whatever line; the caller's connection bounds it
 	in.body = c.BodyReader()
 	return nil
 }

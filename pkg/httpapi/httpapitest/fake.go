@@ -315,8 +315,10 @@ func (s *Service) List(_ context.Context, a auth.Actor, q session.ListQuery) ([]
 	if err := s.err(); err != nil {
 		return nil, false, err
 	}
-	if q.All && !a.Admin() {
-		return nil, false, fault.New(fault.Denied, "auth/admins-only", "Only an admin may do this.")
+	if q.All {
+		if err := adminOnly(a); err != nil {
+			return nil, false, err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

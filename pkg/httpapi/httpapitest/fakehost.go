@@ -50,7 +50,18 @@ func (s *Service) GPUs(context.Context, auth.Actor) ([]session.GPUView, error) {
 	return out, nil
 }
 
-func (s *Service) SetGPU(_ context.Context, _ auth.Actor, ref string, enabled bool) error {
+// adminOnly refuses as session.Service does.
+func adminOnly(a auth.Actor) error {
+	if !a.Admin() {
+		return fault.New(fault.Denied, "auth/admins-only", "Only an admin may do this.")
+	}
+	return nil
+}
+
+func (s *Service) SetGPU(_ context.Context, a auth.Actor, ref string, enabled bool) error {
+	if err := adminOnly(a); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.set.GPUs {
@@ -62,14 +73,20 @@ func (s *Service) SetGPU(_ context.Context, _ auth.Actor, ref string, enabled bo
 	return fault.New(fault.NotFound, "gpus/not-found", "There is no GPU %q. The command medforge gpu list shows them.", ref)
 }
 
-func (s *Service) ListPacks(context.Context, auth.Actor) ([]session.PackView, error) {
+func (s *Service) ListPacks(_ context.Context, a auth.Actor) ([]session.PackView, error) {
+	if err := adminOnly(a); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.packs), s.set.Err
 }
 
 // ImportPack takes any archive that begins with "oci:".
-func (s *Service) ImportPack(_ context.Context, _ auth.Actor, archive io.Reader) (session.Pack, error) {
+func (s *Service) ImportPack(_ context.Context, a auth.Actor, archive io.Reader) (session.Pack, error) {
+	if err := adminOnly(a); err != nil {
+		return session.Pack{}, err
+	}
 	raw, err := io.ReadAll(archive)
 	if err != nil {
 		return session.Pack{}, fault.Wrap(err, fault.Unavailable, "packs/broke-off", "The archive broke off.")
@@ -86,7 +103,10 @@ func (s *Service) ImportPack(_ context.Context, _ auth.Actor, archive io.Reader)
 	return p, nil
 }
 
-func (s *Service) UsePack(_ context.Context, _ auth.Actor, digest string) error {
+func (s *Service) UsePack(_ context.Context, a auth.Actor, digest string) error {
+	if err := adminOnly(a); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.packs, func(v session.PackView) bool { return v.Digest == digest })
@@ -99,7 +119,10 @@ func (s *Service) UsePack(_ context.Context, _ auth.Actor, digest string) error 
 	return nil
 }
 
-func (s *Service) Reconcile(context.Context, auth.Actor) (session.ReconcileReport, error) {
+func (s *Service) Reconcile(_ context.Context, a auth.Actor) (session.ReconcileReport, error) {
+	if err := adminOnly(a); err != nil {
+		return session.ReconcileReport{}, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	report := session.ReconcileReport{At: time.Now().UTC(), Orphans: slices.Clone(s.orphans)}
