@@ -55,6 +55,7 @@ var rooms = map[string][]string{
 	"pkg/beneath":     {},
 
 	"packs":        {},
+	"scripts":      {"pkg/cli", "pkg/daemon"}, // man pages and completions are made from the commands
 	"competitions": {},
 	"web":          {},
 }

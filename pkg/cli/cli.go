@@ -65,6 +65,9 @@ func Run(ctx context.Context, s System) int {
 	return a.exit(err)
 }
 
+// Command is the whole tree, for what is made from it: man pages, completions.
+func Command() *cobra.Command { return (&app{System: OS()}).root() }
+
 // app is one run of the command line.
 type app struct {
 	System

@@ -16,6 +16,7 @@ import (
 	"github.com/medforge/medforge/pkg/driver/nvml"
 	"github.com/medforge/medforge/pkg/driver/simgpu"
 	"github.com/medforge/medforge/pkg/driver/sockdir"
+	"github.com/medforge/medforge/pkg/driver/zfs"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
 )
@@ -103,7 +104,12 @@ func openGPUs(ctx context.Context, c config.Config, logger *slog.Logger) (sessio
 
 func openWorkspaces(c config.Config, logger *slog.Logger) (session.Workspaces, error) {
 	if c.Workspace.Driver == config.WorkspaceZFS {
-		return nil, fault.New(fault.NotImplemented, "workspaces/zfs", "The zfs driver is not in this build yet. Set workspace.driver = \"dir\".")
+		return zfs.New(zfs.Config{
+			Parent:       c.Workspace.ZFSParent,
+			QuotaBytes:   int64(c.Workspace.Quota),
+			MinFreeBytes: int64(c.Workspace.MinFree),
+			Logger:       logger,
+		})
 	}
 	return dir.New(dir.Config{Root: c.WorkspaceDir(), MinFreeBytes: int64(c.Workspace.MinFree), Logger: logger})
 }

@@ -29,7 +29,7 @@ func Main(args []string, version string) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	cmd := command(version)
+	cmd := Command(version)
 	cmd.SetArgs(args[1:])
 	err := cmd.ExecuteContext(ctx)
 	if err == nil {
@@ -68,7 +68,8 @@ func printFault(w io.Writer, err error) {
 	}
 }
 
-func command(version string) *cobra.Command {
+// Command is the tree of medforged.
+func Command(version string) *cobra.Command {
 	var path string
 	root := &cobra.Command{
 		Use:   "medforged",
