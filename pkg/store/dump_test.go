@@ -140,16 +140,29 @@ func TestDumpUnderWrites(t *testing.T) {
 		db.SetBlockMax(3)
 		fill(t, db)
 		ctx := context.Background()
-		stop := make(chan struct{})
+		// Long rows in tables that others belong to: while they are written out
+		// slowly, much happens before those others are read.
+		for i := range 40 {
+			long := strings.Repeat("x", 16<<10)
+			row, err := db.Sessions().Claim(ctx, newClaim(1_000_000+i, "long"))
+			fail(t, err)
+			_, err = db.Sessions().Apply(ctx, row.ID, session.Change{From: []session.Status{session.Starting}, To: session.Error, ErrorMessage: long, Release: true})
+			fail(t, err)
+			_, _, err = db.Competitions().CreateSubmission(ctx, competition.Submission{ID: uuid.NewString(), Competition: "x", UserID: uuid.NewString(),
+				Day: "2026-01-01", Message: long, CreatedAt: time.Now().Add(time.Hour)}, 1)
+			fail(t, err)
+		}
+		stop, wrote := make(chan struct{}), make(chan struct{})
 		var wg sync.WaitGroup
 		end := sync.OnceFunc(func() { close(stop); wg.Wait() })
 		defer end()
 		wg.Go(func() {
+			defer close(wrote)
 			for n := 1; ; n++ {
 				select {
 				case <-stop:
 					return
-				default:
+				case wrote <- struct{}{}:
 				}
 				row, err := db.Sessions().Claim(ctx, newClaim(n, "a", "b", "c"))
 				if err == nil {
@@ -166,9 +179,8 @@ func TestDumpUnderWrites(t *testing.T) {
 		})
 		var dumps [][]byte
 		for range 4 {
-			// A slow reader, so that writes fall into the dump's time.
 			var b bytes.Buffer
-			fail(t, db.Dump(ctx, slowly{&b}, time.Now()))
+			fail(t, db.Dump(ctx, slowly{&b, wrote}, time.Now()))
 			dumps = append(dumps, b.Bytes())
 		}
 		end()
@@ -207,19 +219,21 @@ func checkMoment(t *testing.T, db *store.DB, raw *sql.DB) {
 	checkBlocks(t, db)
 }
 
-type slowly struct{ w io.Writer }
+// slowly writes in small parts, each after something was written to the
+// database.
+type slowly struct {
+	w     io.Writer
+	wrote <-chan struct{}
+}
 
 func (s slowly) Write(p []byte) (int, error) {
-	all := len(p)
-	for len(p) > 0 { // in small parts, each letting others run
-		n := min(len(p), 64<<10)
-		if _, err := s.w.Write(p[:n]); err != nil {
+	for part := range slices.Chunk(p, 64<<10) {
+		if _, err := s.w.Write(part); err != nil {
 			return 0, err
 		}
-		p = p[n:]
-		time.Sleep(time.Millisecond)
+		<-s.wrote
 	}
-	return all, nil
+	return len(p), nil
 }
 
 func TestRestoreRefusesWhatIsDamaged(t *testing.T) {

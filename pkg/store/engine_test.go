@@ -143,6 +143,8 @@ func TestDatabaseAway(t *testing.T) {
 	stop := make(chan struct{})
 	var answered []string
 	var wg sync.WaitGroup
+	end := sync.OnceFunc(func() { close(stop); wg.Wait() })
+	defer end()
 	wg.Go(func() {
 		for i := 0; ; i++ {
 			select {
@@ -176,7 +178,8 @@ func TestDatabaseAway(t *testing.T) {
 		away.leave()
 		err := ping()
 		if !fault.Is(err, fault.Unavailable) {
-			t.Errorf("got %v", err)
+			away.back()
+			t.Fatalf("got %v", err)
 		}
 		if msg := fault.As(err).Message; strings.Contains(msg, "unix") || strings.Contains(msg, "refused") {
 			t.Errorf("the driver's words are shown: %q", msg)
@@ -184,8 +187,7 @@ func TestDatabaseAway(t *testing.T) {
 		away.back()
 	}
 	fail(t, until(func() error { return ping() }))
-	close(stop)
-	wg.Wait()
+	end()
 	if len(answered) == 0 {
 		t.Fatal("no write was answered")
 	}

@@ -1,6 +1,7 @@
 package mariadbtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -74,8 +75,29 @@ func (s *Server) Kill(t testing.TB) {
 }
 
 // Freeze stops the process where it stands: connections stay open and nothing
-// answers, as with a host that hangs.
-func (s *Server) Freeze(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGSTOP) }
+// answers, as with a host that hangs. It returns when every thread stands.
+func (s *Server) Freeze(t testing.TB) {
+	t.Helper()
+	s.signal(t, syscall.SIGSTOP)
+	for end := time.Now().Add(stopTimeout); !s.frozen(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("mariadbtest: the server did not freeze")
+		}
+	}
+}
+
+// frozen reads the state of each thread: the letter after the name, which
+// stands in brackets. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+func (s *Server) frozen() bool {
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid))
+	for _, f := range stats {
+		b, err := os.ReadFile(f)
+		if _, after, ok := bytes.Cut(b, []byte(") ")); err != nil || !ok || after[0] != 'T' {
+			return false
+		}
+	}
+	return err == nil && len(stats) > 0
+}
 
 // Thaw lets it go on.
 func (s *Server) Thaw(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGCONT) }
