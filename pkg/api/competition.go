@@ -25,14 +25,32 @@ type CompetitionDetail struct {
 	Status       string `json:"status"`
 	DatasetSlug  string `json:"dataset_slug"`
 	DatasetTitle string `json:"dataset_title"`
+
+	EvaluationSplitVersion string   `json:"evaluation_split_version" doc:"Names the hidden labels that submissions are scored against."`
+	Columns                []string `json:"columns" nullable:"false" doc:"The header of a submission."`
+	Rows                   int      `json:"rows" doc:"How many ids a submission gives."`
+	AttemptCapPerDay       int      `json:"attempt_cap_per_day" doc:"Tries on one UTC day, refused ones included."`
+	License                string   `json:"license"`
+	Source                 string   `json:"source"`
+	Revision               int      `json:"revision" doc:"Counts the changes of its bundle, from 1."`
 }
 
 // Leaderboard is a page of a competition's board.
 type Leaderboard struct {
-	CompetitionSlug string             `json:"competition_slug"`
-	Entries         []LeaderboardEntry `json:"entries" nullable:"false"`
+	CompetitionSlug        string             `json:"competition_slug"`
+	Entries                []LeaderboardEntry `json:"entries" nullable:"false"`
+	EvaluationSplitVersion string             `json:"evaluation_split_version" doc:"The split that this board shows."`
+	Metric                 string             `json:"metric"`
+	HigherIsBetter         bool               `json:"higher_is_better"`
+	Total                  int                `json:"total" doc:"Users on the whole board."`
 	// Me is the asking user's own row, wherever on the board it is.
 	Me *LeaderboardEntry `json:"me" doc:"The caller's own entry; null when there is none or nobody is signed in."`
+}
+
+// LeaderboardPage is a Leaderboard with how to get the next page.
+type LeaderboardPage struct {
+	Data Leaderboard `json:"data"`
+	Meta ListMeta    `json:"meta"`
 }
 
 // LeaderboardEntry is a user's best score.
@@ -90,6 +108,7 @@ type SubmissionCreated struct {
 	Submission     Submission `json:"submission"`
 	DailyCap       int        `json:"daily_cap"`
 	RemainingToday int        `json:"remaining_today"`
+	ResetsAt       time.Time  `json:"resets_at" doc:"When the day's submissions are there again."`
 }
 
 // Dataset is what a competition's data is known by; never where it lies.
@@ -100,4 +119,37 @@ type Dataset struct {
 	License  string `json:"license"`
 	Bytes    int64  `json:"bytes"`
 	Checksum string `json:"checksum"`
+}
+
+// DataFile is a file that people may fetch for a competition.
+type DataFile struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+}
+
+// CompetitionAdded is what an added bundle is now.
+type CompetitionAdded struct {
+	Competition CompetitionDetail `json:"competition"`
+	Notes       []string          `json:"notes" nullable:"false" doc:"What a conversion did not take over."`
+}
+
+// Rescored is how many submissions were queued to be scored again.
+type Rescored struct {
+	Queued int `json:"queued"`
+}
+
+// UploadState is how much of an upload is there.
+type UploadState struct {
+	Received int64 `json:"received" doc:"Bytes; the next part begins here."`
+}
+
+// ImportForm says what the import of a dataset takes.
+type ImportForm struct {
+	Files []string `json:"files" nullable:"false" doc:"The files that are needed, sent as a tar archive; none: the archive as it was downloaded."`
+}
+
+// DatasetImport has an upload become a dataset.
+type DatasetImport struct {
+	SHA256 string `json:"sha256" minLength:"64" maxLength:"64" doc:"Names the upload."`
+	PNG    bool   `json:"png,omitempty" doc:"Write images as PNG files too."`
 }

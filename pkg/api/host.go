@@ -125,6 +125,7 @@ const (
 	EventSessionSnapshot = "session.snapshot" // data: snapshot, duration_ms; error when it failed
 	EventSessionStop     = "session.stop"     // data: reason, status, error
 	EventGPUSample       = "gpu.sample"
-	EventLeaderboard     = "leaderboard.changed"
-	EventScored          = "submission.scored"
+	EventLeaderboard     = "leaderboard.changed" // data: competition, user_id, name, rank, primary_score
+	EventScored          = "submission.scored"   // data: competition, submission_id, primary_score; error when it failed
+	EventDatasetProgress = "dataset.progress"    // data: dataset, done, total
 )

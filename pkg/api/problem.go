@@ -86,7 +86,7 @@ var codeStatuses = map[string]int{
 	"competitions/submission-too-large": http.StatusUnprocessableEntity,
 	// LimitReached is 409 elsewhere; a daily cap resets by itself.
 	"competitions/submission-cap-reached": http.StatusTooManyRequests,
-	"competitions/too-many-attempts":      http.StatusTooManyRequests,
+	"competitions/attempts-exhausted":     http.StatusTooManyRequests,
 }
 
 // StatusOf is the HTTP status of a fault.

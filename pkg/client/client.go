@@ -206,12 +206,20 @@ func post[T any](ctx context.Context, c *Client, path string, body any) (T, erro
 	var e api.Envelope[T]
 	r := request{method: http.MethodPost, path: path}
 	if body != nil {
-		raw, err := json.Marshal(body)
+		raw, err := encode(body)
 		if err != nil {
-			return e.Data, fault.Wrap(err, fault.Internal, "client/unencodable", "The request cannot be written as JSON.")
+			return e.Data, err
 		}
 		r.body, r.length, r.ctype = strings.NewReader(string(raw)), int64(len(raw)), "application/json"
 	}
 	err := c.call(ctx, r, &e)
 	return e.Data, err
+}
+
+func encode(body any) ([]byte, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "client/unencodable", "The request cannot be written as JSON.")
+	}
+	return raw, nil
 }

@@ -88,7 +88,10 @@ func (s *Service) Upload(ctx context.Context, a auth.Actor, sum string, offset i
 	if at+n > maxDataset {
 		return at + n, fault.New(fault.TooLarge, "datasets/too-large", "The dataset is larger than the %d bytes that are taken.", int64(maxDataset))
 	}
-	return at + n, src.err
+	if src.err != nil {
+		return at + n, fault.Wrap(src.err, fault.Invalid, "datasets/upload-broke-off", "The upload broke off after %d bytes, which are kept. Give the command again to go on.", at+n)
+	}
+	return at + n, nil
 }
 
 // Import makes a dataset that was uploaded whole the one that its competition

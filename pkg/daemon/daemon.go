@@ -14,6 +14,7 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/medforge/medforge/pkg/account"
+	"github.com/medforge/medforge/pkg/competition"
 	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/httpapi"
@@ -39,6 +40,7 @@ type Daemon struct {
 	bus      *event.Bus
 	accounts *account.Service
 	sessions *session.Service
+	contests *competition.Service
 	api      *httpapi.Server
 	proxy    *proxy.Proxy
 	drivers  drivers
@@ -124,6 +126,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { d.accounts.Run(loops) })
+	wg.Go(func() { d.contests.Run(loops) })
 	wg.Go(func() { _ = d.sessions.Run(loops) }) // its error is the end of loops
 	failed := make(chan error, 2)
 	servers := d.serve(failed)

@@ -31,6 +31,9 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 	if d.accounts, err = d.newAccounts(ctx); err != nil {
 		return err
 	}
+	if d.contests, err = d.openCompetitions(ctx); err != nil {
+		return err
+	}
 	d.sessions = session.NewService(session.Options{
 		Runtime: d.drivers.runtime, Packs: d.drivers.runtime, Workspaces: d.drivers.workspaces,
 		GPUs: d.drivers.gpus, Sockets: d.drivers.sockets, Store: d.store.Sessions(),
@@ -57,13 +60,14 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 	})
 	d.api, err = httpapi.New(httpapi.Options{
 		Sessions: d.sessions, Accounts: d.accounts, Tickets: tickets{d}, Events: d.bus,
-		Doctor:      d.doctor,
-		SocketActor: d.accounts.UnixUser,
-		Public:      authenticator{d.accounts, d.cfg.Secure()},
-		BaseURL:     d.cfg.URL(d.cfg.Host()),
-		Origins:     []string{d.cfg.URL(d.cfg.Host())},
-		SessionURL:  func(slug string) string { return d.cfg.URL(d.cfg.SessionHost(slug)) + "/" },
-		Logger:      d.logger,
+		Competitions: d.contests,
+		Doctor:       d.doctor,
+		SocketActor:  d.accounts.UnixUser,
+		Public:       authenticator{d.accounts, d.cfg.Secure()},
+		BaseURL:      d.cfg.URL(d.cfg.Host()),
+		Origins:      []string{d.cfg.URL(d.cfg.Host())},
+		SessionURL:   func(slug string) string { return d.cfg.URL(d.cfg.SessionHost(slug)) + "/" },
+		Logger:       d.logger,
 	})
 	return err
 }

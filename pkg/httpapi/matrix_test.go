@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,6 +35,25 @@ var matrix = map[string][6]int{
 	"GET /api/v1/admin/packs":               {401, 403, 200, 401, 403, 403},
 	"POST /api/v1/admin/packs":              {401, 403, 201, 401, 403, 403},
 	"POST /api/v1/admin/packs/use":          {401, 403, 200, 401, 403, 403},
+
+	"GET /api/v1/competitions":                       {200, 200, 200, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}":                {200, 200, 200, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}/leaderboard":    {200, 200, 200, 401, 200, 200},
+	"POST /api/v1/competitions/{slug}/submissions":   {401, 201, 201, 401, 201, 201},
+	"GET /api/v1/competitions/{slug}/submissions/me": {401, 200, 200, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}/data":           {401, 200, 200, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}/data/archive":   {401, 200, 200, 401, 200, 200},
+	"GET /api/v1/submissions/{id}":                   {401, 200, 200, 401, 200, 404},
+	"POST /api/v1/admin/submissions/{id}/score":      {401, 403, 200, 401, 403, 403},
+	"POST /api/v1/admin/competitions/{slug}/score":   {401, 403, 202, 401, 403, 403},
+	"POST /api/v1/admin/competitions":                {401, 403, 201, 401, 403, 403},
+	"POST /api/v1/admin/competitions/codabench":      {401, 403, 201, 401, 403, 403},
+	"GET /api/v1/datasets":                           {200, 200, 200, 401, 200, 200},
+	"GET /api/v1/datasets/{slug}":                    {200, 200, 200, 401, 200, 200},
+	"GET /api/v1/admin/datasets/{slug}/import":       {401, 403, 200, 401, 403, 403},
+	"POST /api/v1/admin/datasets/{slug}/import":      {401, 403, 404, 401, 403, 403}, // nothing was uploaded
+	"GET /api/v1/admin/uploads/{sha256}":             {401, 403, 200, 401, 403, 403},
+	"POST /api/v1/admin/uploads/{sha256}":            {401, 403, 200, 401, 403, 403},
 }
 
 var bodies = map[string]string{
@@ -44,7 +64,7 @@ var bodies = map[string]string{
 
 func TestWhoMayCallWhat(t *testing.T) {
 	t.Parallel()
-	table := start(t, httpapitest.Options{}).API.Routes()
+	table := start(t, httpapitest.Options{Competitions: true}).API.Routes()
 	for _, r := range table {
 		if _, ok := matrix[r.Method+" "+r.Path]; !ok {
 			t.Errorf("the matrix lacks %s %s", r.Method, r.Path)
@@ -57,7 +77,8 @@ func TestWhoMayCallWhat(t *testing.T) {
 		for i, c := range callers() {
 			t.Run(name+" by "+c.name, func(t *testing.T) {
 				t.Parallel()
-				h := start(t, httpapitest.Options{})
+				contests := regexp.MustCompile("competitions|datasets|uploads|submissions").MatchString(name)
+				h := start(t, httpapitest.Options{Competitions: contests})
 				h.Service.Add(row("aaaaaa22", session.Running), "hello\n")
 				if strings.HasSuffix(name, "/use") {
 					do(t, h.API.Public(), "POST", "/api/v1/admin/packs", "oci:x", "Authorization", "Bearer root")
@@ -71,7 +92,11 @@ func TestWhoMayCallWhat(t *testing.T) {
 				if strings.HasSuffix(path, "/events") {
 					method = http.MethodHead // the stream has no end
 				}
-				resp := do(t, c.handler(h), method, path, bodies[name], c.header...)
+				body, header := bodies[name], c.header
+				if contests {
+					path, body, header = contest(t, h, name, path, c.header)
+				}
+				resp := do(t, c.handler(h), method, path, body, header...)
 				if resp.StatusCode != want[i] {
 					t.Errorf("status %d, want %d: %s", resp.StatusCode, want[i], read(t, resp))
 				}

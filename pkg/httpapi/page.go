@@ -44,15 +44,20 @@ func list[I pager, T any](r Route, name string, h func(ctx context.Context, a au
 			if rows == nil {
 				rows = []T{}
 			}
-			meta := api.ListMeta{Meta: s.meta(ctx), Limit: p.Limit}
-			if next != "" {
-				c := encodeCursor(name, next)
-				meta.NextCursor, meta.HasMore = &c, true
-			}
-			return &output[api.Page[T]]{api.Page[T]{Data: rows, Meta: meta}}, nil
+			return &output[api.Page[T]]{api.Page[T]{Data: rows, Meta: s.listMeta(ctx, name, p.Limit, next)}}, nil
 		})
 	}
 	return r
+}
+
+// listMeta is about a page whose last row has the key next, when more follow.
+func (s *Server) listMeta(ctx context.Context, name string, limit int, next string) api.ListMeta {
+	meta := api.ListMeta{Meta: s.meta(ctx), Limit: limit}
+	if next != "" {
+		c := encodeCursor(name, next)
+		meta.NextCursor, meta.HasMore = &c, true
+	}
+	return meta
 }
 
 // whole adapts a list that is always short enough for one page: GPUs, Packs,

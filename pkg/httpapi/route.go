@@ -26,6 +26,8 @@ type Route struct {
 	Tag       string
 	Status    int   // of success; 0 is 200
 	Problems  []int // statuses of problems beyond those that every route may answer with
+	// Takes is the media type of a body that the handler reads itself.
+	Takes string
 
 	register func(s *Server, h huma.API, op huma.Operation)
 }
@@ -82,6 +84,9 @@ func (r Route) operation(s *Server) huma.Operation {
 	}
 	if op.DefaultStatus == 0 {
 		op.DefaultStatus = http.StatusOK
+	}
+	if r.Takes != "" {
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{r.Takes: {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}
 	}
 	if r.Access != Everyone {
 		op.Errors = append(op.Errors, http.StatusUnauthorized)

@@ -13,6 +13,9 @@ func (s *Server) Routes() []Route {
 	for _, group := range [][]Route{s.hostRoutes(), s.sessionRoutes(), s.gpuRoutes(), s.packRoutes()} {
 		all = append(all, group...)
 	}
+	if s.Competitions != nil {
+		all = append(append(all, s.competitionRoutes()...), s.datasetRoutes()...)
+	}
 	return all
 }
 
@@ -22,6 +25,9 @@ const (
 	tagSessions = "sessions"
 	tagGPUs     = "gpus"
 	tagPacks    = "packs"
+
+	tagCompetitions = "competitions"
+	tagDatasets     = "datasets"
 )
 
 func (s *Server) hostRoutes() []Route {
@@ -84,9 +90,58 @@ func (s *Server) packRoutes() []Route {
 	return []Route{
 		list(Route{Method: http.MethodGet, Path: api.Path("admin", "packs"), Access: Admin, Tag: tagPacks,
 			Summary: "The images that are imported"}, "packs", s.packs),
-		answer(Route{Method: http.MethodPost, Path: api.Path("admin", "packs"), Access: Admin, Tag: tagPacks, Status: 201,
+		answer(Route{Method: http.MethodPost, Path: api.Path("admin", "packs"), Access: Admin, Tag: tagPacks, Status: 201, Takes: "application/x-tar",
 			Summary: "Import an OCI archive, which is the body"}, s.importPack),
 		answer(Route{Method: http.MethodPost, Path: api.Path("admin", "packs", "use"), Access: Admin, Tag: tagPacks,
 			Summary: "Choose the image that new sessions run", Problems: []int{400, 404, 413, 415}}, s.usePack),
+	}
+}
+
+func (s *Server) competitionRoutes() []Route {
+	const one = api.Prefix + "/competitions/{slug}"
+	const admin = api.Prefix + "/admin/competitions"
+	return []Route{
+		list(Route{Method: http.MethodGet, Path: api.Path("competitions"), Access: Everyone, InSession: true, Tag: tagCompetitions,
+			Summary: "The competitions"}, "competitions", s.listCompetitions),
+		answer(Route{Method: http.MethodGet, Path: one, Access: Everyone, InSession: true, Tag: tagCompetitions,
+			Summary: "One competition", Problems: []int{404}}, s.getCompetition),
+		board(Route{Method: http.MethodGet, Path: one + "/leaderboard", Access: Everyone, InSession: true, Tag: tagCompetitions,
+			Summary: "Its leaderboard, best first, and the caller's own place", Problems: []int{404}}, "leaderboard", s.leaderboard),
+		answer(Route{Method: http.MethodPost, Path: one + "/submissions", Access: SignedIn, InSession: true, Tag: tagCompetitions, Status: 201,
+			Takes: "multipart/form-data", Summary: "Submit predictions: the parts file and message", Problems: []int{400, 404, 409, 415, 429}}, s.submit),
+		list(Route{Method: http.MethodGet, Path: one + "/submissions/me", Access: SignedIn, InSession: true, Tag: tagCompetitions,
+			Summary: "The caller's submissions, newest first", Problems: []int{404}}, "submissions", s.mySubmissions),
+		list(Route{Method: http.MethodGet, Path: one + "/data", Access: SignedIn, InSession: true, Tag: tagCompetitions,
+			Summary: "The files to work with; never the labels", Problems: []int{404}}, "data", s.dataFiles),
+		bare(Route{Method: http.MethodGet, Path: one + "/data/archive", Access: SignedIn, InSession: true, Tag: tagCompetitions,
+			Summary: "These files as one tar archive", Problems: []int{404}}, content{media: "application/x-tar"}, s.dataArchive),
+		answer(Route{Method: http.MethodGet, Path: api.Prefix + "/submissions/{id}", Access: Owner, InSession: true, Tag: tagCompetitions,
+			Summary: "One submission and its score"}, s.getSubmission),
+		answer(Route{Method: http.MethodPost, Path: api.Prefix + "/admin/submissions/{id}/score", Access: Admin, Tag: tagCompetitions,
+			Summary: "Score a submission again", Problems: []int{404}}, s.rescore),
+		answer(Route{Method: http.MethodPost, Path: admin + "/{slug}/score", Access: Admin, Tag: tagCompetitions, Status: 202,
+			Summary: "Score all of a competition's submissions again", Problems: []int{404}}, s.rescoreAll),
+		answer(Route{Method: http.MethodPost, Path: admin, Access: Admin, Tag: tagCompetitions, Status: 201, Takes: "application/x-tar",
+			Summary: "Add a competition, or update it, from its bundle as a tar archive", Problems: []int{409, 507}}, s.addCompetition),
+		answer(Route{Method: http.MethodPost, Path: admin + "/codabench", Access: Admin, Tag: tagCompetitions, Status: 201, Takes: "application/zip",
+			Summary: "Convert and add a Codabench bundle", Problems: []int{409, 507}}, s.importCodabench),
+	}
+}
+
+func (s *Server) datasetRoutes() []Route {
+	const admin = api.Prefix + "/admin"
+	return []Route{
+		list(Route{Method: http.MethodGet, Path: api.Path("datasets"), Access: Everyone, InSession: true, Tag: tagDatasets,
+			Summary: "The datasets"}, "datasets", s.datasets),
+		answer(Route{Method: http.MethodGet, Path: api.Prefix + "/datasets/{slug}", Access: Everyone, InSession: true, Tag: tagDatasets,
+			Summary: "One dataset", Problems: []int{404}}, s.dataset),
+		answer(Route{Method: http.MethodGet, Path: admin + "/datasets/{slug}/import", Access: Admin, Tag: tagDatasets,
+			Summary: "What the import of a dataset takes", Problems: []int{404}}, s.importForm),
+		answer(Route{Method: http.MethodPost, Path: admin + "/datasets/{slug}/import", Access: Admin, Tag: tagDatasets,
+			Summary: "Have an upload become the dataset", Problems: []int{400, 404, 413, 415, 507}}, s.importDataset),
+		answer(Route{Method: http.MethodGet, Path: admin + "/uploads/{sha256}", Access: Admin, Tag: tagDatasets,
+			Summary: "How much of an upload is there"}, s.uploaded),
+		answer(Route{Method: http.MethodPost, Path: admin + "/uploads/{sha256}", Access: Admin, Tag: tagDatasets, Takes: "application/octet-stream",
+			Summary: "Add the next bytes to an upload", Problems: []int{409, 413, 507}}, s.upload),
 	}
 }

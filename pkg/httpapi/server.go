@@ -30,7 +30,9 @@ type Options struct {
 	Sessions Sessions
 	Accounts Accounts
 	Tickets  Tickets
-	Events   *event.Bus
+	// Competitions is nil where there are none: then their routes are not there.
+	Competitions Competitions
+	Events       *event.Bus
 	// Doctor returns what only the daemon can see of the host. nil: nothing.
 	Doctor func(ctx context.Context) []api.Check
 

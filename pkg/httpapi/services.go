@@ -7,6 +7,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/account"
 	"github.com/medforge/medforge/pkg/auth"
+	"github.com/medforge/medforge/pkg/competition"
 	"github.com/medforge/medforge/pkg/session"
 )
 
@@ -41,4 +42,31 @@ type Accounts interface {
 // Tickets makes one-time links into a session's host.
 type Tickets interface {
 	Issue(ctx context.Context, a auth.Actor, s session.Session) (url string, expires time.Time, err error)
+}
+
+// Competitions is what the handlers ask of competition.Service. Errors are
+// those of its methods.
+type Competitions interface {
+	List(ctx context.Context) ([]competition.Competition, error)
+	Get(ctx context.Context, slug string) (competition.Competition, competition.Manifest, error)
+	Leaderboard(ctx context.Context, a auth.Actor, slug string, limit int, after string) (competition.Board, error)
+	Data(ctx context.Context, slug string) ([]competition.DataFile, error)
+	WriteData(ctx context.Context, files []competition.DataFile, w io.Writer) error
+
+	Admit(ctx context.Context, a auth.Actor, slug string) (competition.Competition, error)
+	Submit(ctx context.Context, a auth.Actor, slug string, in competition.Upload) (competition.Receipt, error)
+	Mine(ctx context.Context, a auth.Actor, slug string, limit int, after string) (rows []competition.Submission, next string, err error)
+	Submission(ctx context.Context, a auth.Actor, id string) (competition.Submission, error)
+	Rescore(ctx context.Context, a auth.Actor, id string) (competition.Submission, error)
+	RescoreAll(ctx context.Context, a auth.Actor, slug string) (int, error)
+
+	Add(ctx context.Context, a auth.Actor, archive io.Reader) (competition.Competition, error)
+	ImportCodabench(ctx context.Context, a auth.Actor, archive io.Reader) (c competition.Competition, notes []string, err error)
+
+	Datasets(ctx context.Context) ([]competition.Dataset, error)
+	Dataset(ctx context.Context, slug string) (competition.Dataset, error)
+	ImportWants(ctx context.Context, slug string) ([]string, error)
+	Uploaded(ctx context.Context, a auth.Actor, sum string) (int64, error)
+	Upload(ctx context.Context, a auth.Actor, sum string, offset int64, r io.Reader) (int64, error)
+	Import(ctx context.Context, a auth.Actor, slug, sum string, png bool) (competition.Dataset, error)
 }

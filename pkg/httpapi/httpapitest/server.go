@@ -13,6 +13,7 @@ import (
 	"github.com/medforge/medforge/pkg/account"
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/auth"
+	"github.com/medforge/medforge/pkg/competition"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/httpapi"
@@ -31,6 +32,8 @@ type Host struct {
 	Bus     *event.Bus
 	API     *httpapi.Server
 	Socket  string
+	// Competitions is nil unless Options asked for it.
+	Competitions *competition.Service
 
 	mu     sync.Mutex
 	caller account.User
@@ -46,6 +49,8 @@ type Options struct {
 	Events func() event.Options            // of the bus
 	Now    func() time.Time                // of the API
 	Before func(http.Handler) http.Handler // stands before the handler
+	// Competitions adds the real service of them, on a database of its own.
+	Competitions bool
 }
 
 // Start serves the API on a unix socket in a folder of its own until the test
@@ -72,6 +77,10 @@ func Start(t testing.TB, o Options) *Host {
 		Public:      h,
 		SessionURL:  func(slug string) string { return "http://s-" + slug + ".medforge.localhost:8080/" },
 		Now:         o.Now,
+	}
+	if o.Competitions {
+		h.Competitions = startCompetitions(t, h.Bus)
+		opt.Competitions = h.Competitions
 	}
 	if o.Edit != nil {
 		o.Edit(&opt)
