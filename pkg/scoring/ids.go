@@ -2,7 +2,8 @@ package scoring
 
 // ids are the holdout's ids in its order, with an index. Every id is a piece
 // of one string, so that a million of them cost little more than their text
-// and the map.
+// and the map. (An open hash table of our own over the same text was tried: it
+// was no faster than the map.)
 type ids struct {
 	names []string
 	index map[string]int32

@@ -69,7 +69,7 @@ type Options struct {
 
 // Limits bound what reading a file may cost. Zero means the default.
 type Limits struct {
-	// MaxBytes of the whole file; 128 MiB.
+	// MaxBytes of the whole file, the holdout's too; 128 MiB, at most 2 GiB.
 	MaxBytes int64 `json:"max_bytes,omitempty" yaml:"max_bytes,omitempty"`
 	// MaxField is the most bytes in one field: 1 KiB, 32 KiB where there are
 	// boxes, 1 MiB where there are masks.
@@ -83,6 +83,7 @@ type Limits struct {
 
 const (
 	defaultMaxBytes    = 128 << 20
+	maxFileBytes       = 2 << 30
 	defaultMaxBoxes    = 100
 	defaultMaxExamples = 5
 	// maxClasses bounds the classes of a label column, and so the counters

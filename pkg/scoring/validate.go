@@ -136,8 +136,8 @@ func (c *checker) classes(loc string, classes []string) {
 }
 
 func (c *checker) limits(l Limits) {
-	if l.MaxBytes < 0 {
-		c.add("limits.max_bytes", "out_of_range", "a limit is not negative")
+	if l.MaxBytes < 0 || l.MaxBytes > maxFileBytes {
+		c.add("limits.max_bytes", "out_of_range", "max_bytes is from 0 to %d", maxFileBytes)
 	}
 	if l.MaxField < 0 || l.MaxField > 64<<20 {
 		c.add("limits.max_field", "out_of_range", "max_field is at most 64 MiB")
