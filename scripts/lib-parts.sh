@@ -53,6 +53,17 @@ ensure_chromium() {
 	export MEDFORGE_CHROMIUM
 }
 
+# ensure_browser_driver: what drives the browser in test/browser, by its lock file.
+ensure_browser_driver() {
+	lock=$REPO/test/browser/package-lock.json
+	if cmp -s "$lock" "$REPO/test/browser/node_modules/.medforge-lock"; then
+		return 0
+	fi
+	say "the browser tests' driver, by npm"
+	(cd "$REPO/test/browser" && npm ci --ignore-scripts --loglevel=error >&2) || die "npm could not fetch the browser tests' driver"
+	cp "$lock" "$REPO/test/browser/node_modules/.medforge-lock"
+}
+
 # ensure_pack_tools: what packs/default/build needs on the host besides Go.
 ensure_pack_tools() {
 	apt_install mmdebstrap debian-archive-keyring ca-certificates util-linux

@@ -107,8 +107,8 @@ type subnet struct{}
 func (subnet) parse(raw any) (any, string) {
 	s, _ := asString(raw)
 	p, err := netip.ParsePrefix(s)
-	if err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() < 8 || p.Bits() > 24 {
-		return nil, "an IPv4 network of /8 to /24 with no host bits, such as \"10.89.0.0/16\""
+	if err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() < 8 || p.Bits() > 28 {
+		return nil, "an IPv4 network of /8 to /28 with no host bits, such as \"10.89.0.0/16\""
 	}
 	return p, ""
 }

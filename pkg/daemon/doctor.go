@@ -3,78 +3,148 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/auth"
+	"github.com/medforge/medforge/pkg/driver/zfs"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/store"
 )
 
-// doctor is what only the daemon can see of its host.
+// doctorTimeout is for all looks together.
+const doctorTimeout = 30 * time.Second
+
+// doctor is what only the daemon can see of its host; medforge doctor looks at
+// the rest.
 func (d *Daemon) doctor(ctx context.Context) []api.Check {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
-	return []api.Check{
-		d.check("containerd", func() (string, error) {
+	checks := []api.Check{
+		d.check("containerd's answer", func() (string, error) {
 			v, err := d.drivers.runtime.Ping(ctx)
 			return "version " + v, err
-		}, "systemctl start containerd"),
-		d.check("database", func() (string, error) {
-			if err := d.store.Ping(ctx); err != nil {
-				return "", err
-			}
-			v, err := d.store.Version(ctx)
-			return fmt.Sprintf("%s, at version %d", d.cfg.Database.Driver, v), err
-		}, "medforged check; then see that the database runs"),
-		d.check("workspaces", func() (string, error) {
-			return d.cfg.Workspace.Driver + " driver", d.drivers.workspaces.Check(ctx)
-		}, "zpool status; zfs list"),
-		d.check("pack", func() (string, error) {
-			packs, err := d.sessions.ListPacks(ctx, auth.Daemon())
-			for _, p := range packs {
-				if p.InUse {
-					return p.ID + " " + p.Digest, nil
-				}
-			}
-			if err == nil {
-				err = fault.New(fault.NotFound, "sessions/no-pack", "No imported Pack is in use.")
-			}
-			return "", err
-		}, "medforge admin pack import FILE"),
-		d.check("gpus", func() (string, error) {
-			gpus, err := d.sessions.GPUs(ctx, auth.Daemon())
-			for _, g := range gpus {
-				switch {
-				case g.Fault != "":
-					err = fault.New(fault.Unavailable, "gpus/fault", "GPU %d: %s", g.Index, g.Fault)
-				case g.State.Reason != "":
-					err = fault.New(fault.Conflict, "gpus/quarantined", "GPU %d is in quarantine: %s", g.Index, g.State.Reason)
-				}
-			}
-			return fmt.Sprintf("%d by the %s driver", len(gpus), d.cfg.GPU.Driver), err
-		}, "nvidia-smi; medforge admin gpu enable INDEX"),
-		d.check("orphans", func() (string, error) {
-			r, err := d.sessions.Reconcile(ctx, auth.Daemon())
-			for _, o := range r.Orphans {
-				if !o.Removed {
-					err = fault.New(fault.Conflict, "sessions/orphans", "%s %s: %s", o.Kind, o.Name, o.Why)
-				}
-			}
-			return fmt.Sprintf("none; %d active sessions", r.Active), err
-		}, "medforge admin reconcile"),
+		}, "systemctl restart containerd"),
+		d.check("database", func() (string, error) { return d.databaseState(ctx) }, "systemctl restart mariadb; systemctl restart medforged"),
 	}
+	if w, is := d.drivers.workspaces.(*zfs.Workspaces); is {
+		checks = append(checks, d.check("zfs pool", func() (string, error) { return "ONLINE", w.Health(ctx) }, ""))
+	}
+	checks = append(checks,
+		d.check("workspaces", func() (string, error) { return d.workspacesState(ctx) }, "journalctl -u medforged"),
+		d.check("pack", func() (string, error) { return d.packState(ctx) }, "medforge admin pack import FILE"),
+		d.check("gpus", func() (string, error) { return d.gpusState(ctx) }, "nvidia-smi; medforge admin gpu enable INDEX"),
+	)
+	if d.drivers.nvml != nil {
+		checks = append(checks, d.check("cdi", func() (string, error) { return d.cdiState(ctx) },
+			"apt-get install nvidia-container-toolkit; nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml --device-name-strategy=uuid"))
+	}
+	return append(checks, d.check("orphans", func() (string, error) { return d.orphans(ctx) }, "medforge admin reconcile"))
 }
 
-// check runs one look.
+// check runs one look. The fix is that of the very failure where there is one.
 func (d *Daemon) check(name string, look func() (string, error), fix string) api.Check {
 	detail, err := look()
 	if err == nil {
 		return api.Check{Name: name, Status: api.CheckOK, Detail: detail}
 	}
-	msg := "it failed; the daemon's log says why"
+	c := api.Check{Name: name, Status: api.CheckFail, Detail: "it failed; the daemon's log says why", Fix: fix}
 	if f := fault.As(err); f != nil {
-		msg = f.Message
+		c.Detail = f.Message
+		if known := d.workspaceFix(f.Code); known != "" {
+			c.Fix = known
+		}
+	}
+	if fault.CodeOf(err) == codePoolDegraded {
+		c.Status = api.CheckWarn // it serves
 	}
 	d.logger.Warn("doctor", "check", name, "error", err)
-	return api.Check{Name: name, Status: api.CheckFail, Detail: msg, Fix: fix}
+	return c
+}
+
+func (d *Daemon) databaseState(ctx context.Context) (string, error) {
+	if err := d.store.Ping(ctx); err != nil {
+		return "", err
+	}
+	v, err := d.store.Version(ctx)
+	if err == nil && v != store.Target() {
+		err = fault.New(fault.Conflict, "database/version", "The database is at version %d, this daemon needs %d. Bring it there: medforged migrate", v, store.Target())
+	}
+	return fmt.Sprintf("%s, at version %d", d.cfg.Database.Driver, v), err
+}
+
+func (d *Daemon) workspacesState(ctx context.Context) (string, error) {
+	if err := d.drivers.workspaces.Check(ctx); err != nil {
+		return "", err
+	}
+	w, is := d.drivers.workspaces.(*zfs.Workspaces)
+	if !is {
+		return d.cfg.Workspace.Driver + " driver in " + d.cfg.WorkspaceDir(), nil
+	}
+	free, err := w.Free(ctx)
+	return fmt.Sprintf("%s, %d GiB free", d.cfg.Workspace.ZFSParent, free>>30), err
+}
+
+func (d *Daemon) packState(ctx context.Context) (string, error) {
+	packs, err := d.sessions.ListPacks(ctx, auth.Daemon())
+	if err != nil {
+		return "", err
+	}
+	for _, p := range packs {
+		if p.InUse {
+			return p.ID + " " + p.Digest, nil
+		}
+	}
+	return "", fault.New(fault.NotFound, "sessions/no-pack", "No imported Pack is in use, so no session can start.")
+}
+
+func (d *Daemon) gpusState(ctx context.Context) (string, error) {
+	gpus, err := d.sessions.GPUs(ctx, auth.Daemon())
+	if err != nil {
+		return "", err
+	}
+	for _, g := range gpus {
+		switch {
+		case g.Fault != "":
+			return "", fault.New(fault.Unavailable, "gpus/fault", "GPU %d: %s", g.Index, g.Fault)
+		case g.State.Reason != "":
+			return "", fault.New(fault.Conflict, "gpus/quarantined", "GPU %d is in quarantine: %s", g.Index, g.State.Reason)
+		}
+	}
+	return fmt.Sprintf("%d by the %s driver", len(gpus), d.cfg.GPU.Driver), nil
+}
+
+// cdiState asks for each healthy GPU's CDI device, as a start does: the spec is
+// found or made, its hooks with it.
+func (d *Daemon) cdiState(ctx context.Context) (string, error) {
+	gpus, err := d.drivers.nvml.Inventory(ctx)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, g := range gpus {
+		if g.Fault != "" {
+			continue // the check of the GPUs says so
+		}
+		found, err := d.drivers.nvml.CDIDevices(ctx, g.UUID)
+		if err != nil {
+			return "", err
+		}
+		names = append(names, found...)
+	}
+	return strings.Join(names, ", "), nil
+}
+
+func (d *Daemon) orphans(ctx context.Context) (string, error) {
+	r, err := d.sessions.Reconcile(ctx, auth.Daemon())
+	if err != nil {
+		return "", err
+	}
+	for _, o := range r.Orphans {
+		if !o.Removed {
+			return "", fault.New(fault.Conflict, "sessions/orphans", "%s %s: %s", o.Kind, o.Name, o.Why)
+		}
+	}
+	return fmt.Sprintf("none; %d active sessions", r.Active), nil
 }

@@ -60,9 +60,6 @@ func printFault(w io.Writer, err error) {
 		return
 	}
 	fmt.Fprintf(w, "medforged: %s\n", f.Message)
-	for _, field := range f.Fields {
-		fmt.Fprintf(w, "  %s: %s\n", field.Loc, field.Msg)
-	}
 	if f.Cause != nil {
 		fmt.Fprintf(w, "  because: %v\n", f.Cause)
 	}

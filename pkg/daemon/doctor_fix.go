@@ -1,0 +1,27 @@
+package daemon
+
+import "strings"
+
+// codePoolDegraded is the zfs driver's for a pool that lost a device and serves.
+const codePoolDegraded = "workspaces/pool-degraded"
+
+// workspaceFix is the command that mends what the zfs driver found, by its
+// code; empty for a code that is not among them.
+func (d *Daemon) workspaceFix(code string) string {
+	parent := d.cfg.Workspace.ZFSParent
+	pool, _, _ := strings.Cut(parent, "/")
+	return map[string]string{
+		"workspaces/pool-missing":   "zpool import " + pool,
+		"workspaces/zfs-not-loaded": "modprobe zfs",
+		"workspaces/pool-suspended": "zpool status -x; zpool clear " + pool,
+		"workspaces/pool-unhealthy": "zpool status -v " + pool,
+		codePoolDegraded:            "zpool status -v " + pool + "; then zpool replace " + pool + " OLD-DISK NEW-DISK",
+		"workspaces/parent-missing": "zfs create -p " + parent,
+		"workspaces/not-mounted":    "zfs mount " + parent,
+		"workspaces/read-only":      "zfs set readonly=off " + parent,
+		"workspaces/locked":         "zfs load-key -r " + parent + "; zfs mount " + parent,
+		"workspaces/mountpoint":     "zfs set mountpoint=/srv/medforge/workspaces " + parent,
+		"workspaces/zfs-parent":     "set workspace.zfs_parent to a filesystem: zfs list -t filesystem",
+		"workspaces/out-of-space":   "zfs list -o space -r " + pool,
+	}[code]
+}

@@ -1,0 +1,120 @@
+package vm_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTwoDaemonsOnOneDirectory(t *testing.T) {
+	code, _, stderr := try(t, "medforged", "--config", configPath, "--socket", "/run/second.sock", "--http-listen", "127.0.0.1:0")
+	if code != 1 || !strings.Contains(stderr, "Another medforged works on /var/lib/medforge") || !strings.Contains(stderr, "systemctl stop medforged") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// TestPoolMissing: the daemon starts and says what is wrong; when the pool is
+// there again, nothing needs a restart.
+func TestPoolMissing(t *testing.T) {
+	p := newPerson(t, "ada")
+	run(t, "systemctl", "stop", "medforged.service")
+	run(t, "zpool", "export", "tank")
+	exported := true
+	back := func() {
+		if exported {
+			run(t, "zpool", "import", "tank")
+			exported = false
+		}
+	}
+	t.Cleanup(back)
+	run(t, "systemctl", "start", "medforged.service")
+	code, _, stderr := try(t, "runuser", p.args("session", "start")...)
+	if code == 0 || !strings.Contains(stderr, "tank") || !strings.Contains(stderr, "zpool import") {
+		t.Errorf("a start without the pool: exit code %d: %s", code, stderr)
+	}
+	code, stdout, _ := try(t, "medforge", "doctor")
+	if code != 1 || !strings.Contains(stdout, "tank") || !strings.Contains(stdout, "zpool import") {
+		t.Errorf("doctor: exit code %d:\n%s", code, stdout)
+	}
+	back()
+	s := p.start(t)
+	p.open(t, s).write("/workspace/there", "again")
+}
+
+func TestDatabaseRestarted(t *testing.T) {
+	p, s, i, pid := session(t)
+	run(t, "systemctl", "stop", "mariadb")
+	if !i.answers() {
+		t.Error("the IDE does not answer without the database")
+	}
+	run(t, "systemctl", "start", "mariadb")
+	eventually(t, "the daemon is well", time.Minute, func() bool {
+		code, _, err := socketGet(t.Context(), "/healthz")
+		return err == nil && code == 200
+	})
+	lives(t, p, s, i, pid)
+}
+
+func TestContainerdRestarted(t *testing.T) {
+	p, s, i, pid := session(t)
+	run(t, "systemctl", "restart", "containerd")
+	eventually(t, "the daemon is well", time.Minute, func() bool {
+		code, _, err := socketGet(t.Context(), "/healthz")
+		return err == nil && code == 200
+	})
+	lives(t, p, s, i, pid)
+}
+
+// TestContainerDies: the process and its shim are killed; the files have their
+// snapshot, and the GPU is free.
+func TestContainerDies(t *testing.T) {
+	for _, who := range []string{"process", "shim"} {
+		t.Run(who, func(t *testing.T) {
+			p, s, i, pid := session(t)
+			i.write("/workspace/kept", who)
+			victim := pid
+			if who == "shim" {
+				victim = shimOf(t, s)
+			}
+			run(t, "kill", "-KILL", strconv.Itoa(victim))
+			ended(t, p, s)
+		})
+	}
+}
+
+// shimOf finds the shim by its command line.
+func shimOf(t *testing.T, s sess) int {
+	t.Helper()
+	out := run(t, "pgrep", "-f", "containerd-shim-runc-v2.* -id "+s.ContainerID)
+	pid, err := strconv.Atoi(out)
+	if err != nil {
+		t.Fatalf("the shim of %s: %q", s.ContainerID, out)
+	}
+	return pid
+}
+
+// ended waits until a session whose container is gone is over, in order.
+func ended(t *testing.T, p person, s sess) {
+	t.Helper()
+	eventually(t, "the session has ended", 2*time.Minute, func() bool { return p.show(t, s.Slug).Status == "stopped" })
+	if all := snapshots(t, s); len(all) != 1 || !strings.Contains(all[0], "@stop-") {
+		t.Errorf("the snapshots are %q", all)
+	}
+	for _, g := range decode[[]gpu](t, run(t, "medforge", "gpu", "list", "-o", "json")) {
+		if g.Session != nil && *g.Session == s.Slug {
+			t.Errorf("GPU %d still has the session", g.Index)
+		}
+	}
+	if out := run(t, "ip", "netns", "list"); strings.Contains(out, s.Slug) {
+		t.Errorf("a network namespace is left: %s", out)
+	}
+	if raw := run(t, "cat", "/proc/mounts"); strings.Contains(raw, s.Slug) {
+		t.Errorf("mounts are left: %s", raw)
+	}
+}
+
+type gpu struct {
+	Index   int     `json:"index"`
+	Session *string `json:"session"`
+}

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# Booting the virtual machine and talking to it; sourced by test/vm/run after
+# scripts/lib.sh, with IMAGE (the folder of test/vm/build) and WORK set.
+
+QEMU_PID=
+
+# vm_start ACCEL...: starts qemu on fresh overlays of the image's disk. vda is
+# the system, vdb for the pool, vdc what the test brings (read-only). No way out
+# of the machine: only ssh leads in, on a free loopback port.
+vm_start() {
+	local accel=$1
+	PORT=$(free_port)
+	rm -f "$WORK/root.qcow2" "$WORK/pool.img"
+	# Larger than the image, as a host's disk is; the test grows the file system.
+	qemu-img create -q -f qcow2 -F raw -b "$IMAGE/disk.img" "$WORK/root.qcow2" 64G
+	truncate -s 16G "$WORK/pool.img"
+	# A loaded machine can take long to emulate a start.
+	local append="root=/dev/vda rw console=ttyS0 quiet systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600"
+	setsid qemu-system-x86_64 -accel "$accel" -cpu max -smp 2 -m 4096 \
+		-display none -monitor none -serial "file:$WORK/serial.log" \
+		-kernel "$IMAGE/vmlinuz" -initrd "$IMAGE/initrd" -append "$append" \
+		-drive "file=$WORK/root.qcow2,if=virtio,format=qcow2,cache=unsafe,discard=unmap" \
+		-drive "file=$WORK/pool.img,if=virtio,format=raw,cache=unsafe,discard=unmap" \
+		-drive "file=$WORK/payload.img,if=virtio,format=raw,readonly=on" \
+		-netdev "user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:$PORT-:22" \
+		-device virtio-net-pci,netdev=n0 -device virtio-rng-pci \
+		</dev/null >"$WORK/qemu.log" 2>&1 &
+	QEMU_PID=$!
+}
+
+vm_stop() {
+	[[ -n $QEMU_PID ]] || return 0
+	kill -TERM "$QEMU_PID" 2>/dev/null || true
+	local left=50
+	while kill -0 "$QEMU_PID" 2>/dev/null && ((left-- > 0)); do sleep 0.1; done
+	kill -KILL "$QEMU_PID" 2>/dev/null || true
+	wait "$QEMU_PID" 2>/dev/null || true
+	QEMU_PID=
+}
+
+# free_port: one that the kernel says nobody has.
+free_port() {
+	local port
+	while :; do
+		port=$((20000 + RANDOM % 10000))
+		ss -Hltn "sport = :$port" | grep -q . || break
+	done
+	echo "$port"
+}
+
+# guest COMMAND: runs it in the machine, as root.
+guest() {
+	ssh -q -i "$IMAGE/key" -p "$PORT" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+		-o ConnectTimeout=5 -o ServerAliveInterval=15 -o ServerAliveCountMax=40 root@127.0.0.1 "$@"
+}
+
+# vm_wait SECONDS [BOOT_ID]: until the machine has booted (into another boot
+# than BOOT_ID) and systemd has started what it starts.
+vm_wait() {
+	local end=$((SECONDS + $1)) old=${2:-none} now
+	until now=$(guest cat /proc/sys/kernel/random/boot_id 2>/dev/null) && [[ -n $now && $now != "$old" ]]; do
+		kill -0 "$QEMU_PID" 2>/dev/null || { say "qemu ended: $(tail -n 3 "$WORK/qemu.log")"; return 1; }
+		((SECONDS < end)) || return 1
+		sleep 0.5
+	done
+	# "degraded" is a unit of the image's own that failed; the tests look at ours.
+	guest systemctl is-system-running --wait >/dev/null || true
+}
+
+# vm_boot: with KVM where it works (a /dev/kvm that exists can still hang a
+# guest), else emulated.
+vm_boot() {
+	if [[ -w /dev/kvm ]]; then
+		vm_start kvm
+		vm_wait 60 && { say "booted with KVM in $SECONDS s"; return 0; }
+		say "KVM does not work here; emulating"
+		vm_stop
+	fi
+	vm_start tcg,thread=multi
+	vm_wait "${MEDFORGE_VM_BOOT_S:-900}" || { say "the virtual machine did not boot"; return 1; }
+}
+
+# vm_reboot: the machine restarts itself, as an operator would have it.
+vm_reboot() {
+	local old
+	old=$(guest cat /proc/sys/kernel/random/boot_id)
+	guest systemctl reboot || true
+	vm_wait "${MEDFORGE_VM_BOOT_S:-900}" "$old"
+}

@@ -1,0 +1,148 @@
+package vm_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lives checks that a session came through: the same process, and its IDE
+// answers a browser that was there before.
+func lives(t *testing.T, p person, s sess, i *ide, pid int) {
+	t.Helper()
+	eventually(t, "the IDE answers again", time.Minute, i.answers)
+	if now := container(t, s); now != pid {
+		t.Errorf("the session's process was %d and is %d", pid, now)
+	}
+	if got := p.show(t, s.Slug); got.Status != "running" {
+		t.Errorf("the session is %+v", got)
+	}
+}
+
+func session(t *testing.T) (person, sess, *ide, int) {
+	t.Helper()
+	p := newPerson(t, "grace")
+	s := p.start(t)
+	i := p.open(t, s)
+	pid := container(t, s)
+	if pid == 0 {
+		t.Fatal("containerd does not know the session's process")
+	}
+	return p, s, i, pid
+}
+
+func TestRestartLeavesSessions(t *testing.T) {
+	p, s, i, pid := session(t)
+	run(t, "systemctl", "restart", "medforged.service")
+	lives(t, p, s, i, pid)
+}
+
+func TestStopLeavesSessions(t *testing.T) {
+	p, s, i, pid := session(t)
+	run(t, "systemctl", "stop", "medforged.socket", "medforged.service")
+	if i.answers() {
+		t.Error("the IDE answers without the daemon")
+	}
+	if now := container(t, s); now != pid {
+		t.Errorf("the session's process was %d and is %d", pid, now)
+	}
+	code, _, stderr := try(t, "runuser", p.args("session", "list")...)
+	if code != 6 || !strings.Contains(stderr, "systemctl") {
+		t.Errorf("without the daemon: exit code %d: %s", code, stderr)
+	}
+	run(t, "systemctl", "start", "medforged.service")
+	lives(t, p, s, i, pid)
+}
+
+// TestKilledDaemonComesBack: systemd starts it again.
+func TestKilledDaemonComesBack(t *testing.T) {
+	p, s, i, pid := session(t)
+	before := run(t, "systemctl", "show", "-P", "MainPID", "medforged.service")
+	run(t, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", "medforged.service")
+	eventually(t, "another daemon runs", 2*time.Minute, func() bool {
+		now := run(t, "systemctl", "show", "-P", "MainPID", "medforged.service")
+		return now != before && now != "0" && active(t, "medforged.service")
+	})
+	lives(t, p, s, i, pid)
+}
+
+// TestHangingDaemonIsRestarted: the watchdog notices one that no longer serves.
+func TestHangingDaemonIsRestarted(t *testing.T) {
+	p, s, i, pid := session(t)
+	before := run(t, "systemctl", "show", "-P", "MainPID", "medforged.service")
+	run(t, "systemctl", "kill", "--kill-whom=main", "--signal=STOP", "medforged.service")
+	eventually(t, "another daemon runs", 5*time.Minute, func() bool {
+		now := run(t, "systemctl", "show", "-P", "MainPID", "medforged.service")
+		return now != before && now != "0" && active(t, "medforged.service")
+	})
+	lives(t, p, s, i, pid)
+}
+
+// TestRestartRefusesNobody: callers on the socket wait while the daemon is away.
+func TestRestartRefusesNobody(t *testing.T) {
+	ctx, end := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	asked := 0
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				code, body, err := socketGet(context.WithoutCancel(ctx), "/healthz")
+				mu.Lock()
+				asked++
+				mu.Unlock()
+				// 503 is an answer: it serves, and says what it has not looked at yet.
+				if err != nil || code != 200 && code != 503 {
+					t.Errorf("refused: %d %s %v", code, body, err)
+					return
+				}
+			}
+		})
+	}
+	count := func() int { mu.Lock(); defer mu.Unlock(); return asked }
+	for range 2 {
+		before := count()
+		run(t, "systemctl", "restart", "medforged.service")
+		eventually(t, "callers are answered after the restart", time.Minute, func() bool { return count() > before+20 })
+	}
+	end()
+	wg.Wait()
+}
+
+// TestSocketStartsTheDaemon: a caller is enough.
+func TestSocketStartsTheDaemon(t *testing.T) {
+	run(t, "systemctl", "stop", "medforged.service")
+	if out := run(t, "medforge", "whoami"); !strings.Contains(out, "root") {
+		t.Errorf("whoami says %q", out)
+	}
+	if !active(t, "medforged.service") {
+		t.Error("the daemon does not run")
+	}
+}
+
+// TestUpgrade: apt replaces the program while a session runs.
+func TestUpgrade(t *testing.T) {
+	p, s, i, pid := session(t)
+	before := run(t, "systemctl", "show", "-P", "MainPID", "medforged.service")
+	config, err := os.ReadFile(configPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "apt-get", "install", "-y", "/mnt/payload/upgrade/medforge_upgrade_amd64.deb")
+	if v := run(t, "dpkg-query", "-W", "-f=${Version}", "medforge"); !strings.HasSuffix(v, "+upgrade") {
+		t.Errorf("the version is %s", v)
+	}
+	if now := run(t, "systemctl", "show", "-P", "MainPID", "medforged.service"); now == before || now == "0" {
+		t.Errorf("the daemon was %s and is %s", before, now)
+	}
+	if after, err := os.ReadFile(configPath); err != nil || string(after) != string(config) {
+		t.Errorf("the configuration was changed: %v", err)
+	}
+	if st, err := os.Stat(configPath); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the configuration's mode: %v, %v", st.Mode(), err)
+	}
+	lives(t, p, s, i, pid)
+}
