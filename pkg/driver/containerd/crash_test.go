@@ -187,6 +187,12 @@ func TestInterruptedStart(t *testing.T) {
 		noErr(t, err)
 		noErr(t, h.Driver.Remove(t.Context(), s.Slug))
 	})
+	t.Run("container without layer", func(t *testing.T) {
+		s := h.spec(t, digest)
+		noErr(t, h.Driver.Create(t.Context(), s))
+		noErr(t, h.Client().SnapshotService("overlayfs").Remove(h.Context(t), session.ContainerName(s.Slug)))
+		h.start(t, s)
+	})
 	t.Run("after a reboot", func(t *testing.T) {
 		// Containers and layers are kept; tasks, networks and /run are not.
 		s := h.spec(t, digest)
@@ -221,6 +227,38 @@ func TestInterruptedStart(t *testing.T) {
 		}
 		noErr(t, h.Driver.Remove(t.Context(), s.Slug))
 	})
+}
+
+// TestInterruptedAnywhere ends each call's time at a growing moment, and wants
+// the next call, with time enough, to finish the work.
+func TestInterruptedAnywhere(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, nil)
+	digest := h.importMini(t)
+	for _, ms := range []int{1, 4, 11, 23, 45, 64, 90, 128, 256} {
+		s := h.spec(t, digest)
+		short := func(call func(context.Context) error) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(ms)*time.Millisecond)
+			defer cancel()
+			if err := call(ctx); err != nil && !fault.Is(err, fault.Unavailable) {
+				t.Errorf("a call of %d ms: %v; want Unavailable", ms, err)
+			}
+		}
+		create := func(ctx context.Context) error { return h.Driver.Create(ctx, s) }
+		start := func(ctx context.Context) error { return h.Driver.Start(ctx, s.Slug) }
+		stop := func(ctx context.Context) error { return h.Driver.Stop(ctx, s.Slug, 0) }
+		remove := func(ctx context.Context) error { return h.Driver.Remove(ctx, s.Slug) }
+		for _, call := range []func(context.Context) error{create, start} {
+			short(call)
+			noErr(t, call(t.Context()))
+		}
+		h.probe(t, s.Slug)
+		for _, call := range []func(context.Context) error{stop, remove} {
+			short(call)
+			noErr(t, call(t.Context()))
+		}
+		h.AssertClean(t)
+	}
 }
 
 // TestRestartedDaemon is a second driver that finds the first one's sessions.

@@ -50,7 +50,9 @@ func (d *Driver) create(ctx context.Context, s session.Spec) error {
 	if err != nil && !there {
 		undo, cancel := d.undoContext(ctx)
 		defer cancel()
-		if left := d.clear(undo, s.Slug); left != nil {
+		// The container too: it can have been made although the answer was not
+		// waited for.
+		if left := d.remove(undo, s.Slug); left != nil {
 			d.c.Logger.Warn("a container that could not be made left something behind; the next reconciliation takes it away", "slug", s.Slug, "error", left)
 		}
 	}
@@ -71,7 +73,12 @@ func (d *Driver) known(ctx context.Context, s session.Spec) (bool, error) {
 		return false, fault.New(fault.Conflict, "runtime/container-of-another-session",
 			"The container %s is there and belongs to session %q, not to %s.", c.ID, v.SessionID, s.SessionID)
 	}
-	return true, nil
+	// Without its layer it can never start; it is made anew.
+	_, err = d.cli.SnapshotService(d.c.Snapshotter).Stat(ctx, c.SnapshotKey)
+	if errdefs.IsNotFound(err) {
+		return false, d.remove(ctx, s.Slug)
+	}
+	return err == nil, err
 }
 
 // prepare makes what must be there before a container can be: network and files

@@ -1,14 +1,19 @@
 package containerd_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/containerd/cgroups/v3"
 
+	"github.com/medforge/medforge/pkg/driver/containerd"
 	"github.com/medforge/medforge/pkg/porttest"
 	"github.com/medforge/medforge/pkg/session"
 )
@@ -16,7 +21,10 @@ import (
 // TestLimits runs into each limit.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
+	var said lockedBuffer
+	h := newHost(t, func(c *containerd.Config) { c.Logger = slog.New(slog.NewTextHandler(&said, nil)) })
+	exits, err := h.Driver.Exits(t.Context())
+	noErr(t, err)
 	s := h.spec(t, h.importMini(t))
 	s.Limits = session.Limits{CPUMillis: 1500, MemoryBytes: 96 << 20, PIDs: 64}
 	p := h.start(t, s)
@@ -30,6 +38,17 @@ func TestLimits(t *testing.T) {
 		}
 		if c, err := h.Driver.Inspect(t.Context(), s.Slug); err != nil || !c.Running {
 			t.Errorf("the session did not outlive its child: %+v, %v", c, err)
+		}
+		waitFor(t, "the log tells of it", func() error {
+			if !strings.Contains(said.String(), "more memory than it may") {
+				return os.ErrNotExist
+			}
+			return nil
+		})
+		select {
+		case e := <-exits:
+			t.Errorf("the end of a child was delivered as the session's: %+v", e)
+		default:
 		}
 	})
 	t.Run("pids", func(t *testing.T) {
@@ -98,5 +117,45 @@ func TestBadSpecs(t *testing.T) {
 		if err := h.Driver.Create(t.Context(), s); err == nil || !strings.Contains(err.Error(), " ") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// lockedBuffer is written by the driver and read by the test.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// TestExitsOfOthers wants only the ends of main processes: not those of
+// processes that were started beside them, nor of a namespace's other
+// containers.
+func TestExitsOfOthers(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, nil)
+	s := h.spec(t, h.importMini(t))
+	p := h.start(t, s)
+	exits, err := h.Driver.Exits(t.Context())
+	noErr(t, err)
+	h.exec(t, s.Slug, "/ide", "child-eat", "1")
+	p.Exit(9)
+	select {
+	case e := <-exits:
+		if e.Slug != s.Slug || e.ExitCode != 9 {
+			t.Errorf("the first exit is %+v, want the main process's with code 9", e)
+		}
+	case <-time.After(60 * time.Second):
+		t.Fatal("no exit")
 	}
 }

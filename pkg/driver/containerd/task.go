@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,9 +29,27 @@ func (d *Driver) Start(ctx context.Context, slug string) error {
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	return d.fail(ctx, d.start(d.in(ctx), slug), "starting session %s", slug)
+	// containerd takes a task whose making is interrupted away in the
+	// background, together with whatever is made in its place meanwhile. So it
+	// is not interrupted: a caller whose time is over leaves, the work goes on,
+	// and whoever comes next waits for its end.
+	done := make(chan error, 1)
+	go func() {
+		defer unlock()
+		work, cancel := context.WithTimeout(d.in(context.WithoutCancel(ctx)), startTime)
+		defer cancel()
+		done <- d.start(work, slug)
+	}()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	return d.fail(ctx, err, "starting session %s", slug)
 }
+
+// startTime bounds making and starting a task.
+const startTime = time.Minute
 
 func (d *Driver) start(ctx context.Context, slug string) error {
 	c, err := d.cli.LoadContainer(ctx, session.ContainerName(slug))
@@ -40,6 +59,31 @@ func (d *Driver) start(ctx context.Context, slug string) error {
 	if err != nil {
 		return err
 	}
+	giveUp := time.Now().Add(clearTime)
+	for {
+		err := d.startTask(ctx, c, slug)
+		if err == nil || !leftover(err) || time.Now().After(giveUp) {
+			return err
+		}
+		if err := pause(ctx, retryEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// clearTime is how long containerd may take to clear away a task whose making
+// was interrupted.
+const clearTime = 15 * time.Second
+
+// leftover says whether a task could not be made because containerd still
+// clears one away that a daemon began before it was killed. Of that task's
+// folder, there or just taken away, only the text tells.
+func leftover(err error) bool {
+	text := err.Error()
+	return errdefs.IsAlreadyExists(err) || strings.Contains(text, "file exists") || strings.Contains(text, "getwd: no such file")
+}
+
+func (d *Driver) startTask(ctx context.Context, c client.Container, slug string) error {
 	task, status, err := d.task(ctx, c)
 	if err != nil {
 		return err

@@ -4,7 +4,10 @@
 // no process, mount, network, control group or file. What a killed test run
 // left is taken away by the next.
 //
-// It needs root, containerd, runc and the CNI plugins.
+// It needs root, containerd, runc and the CNI plugins. Set
+// MEDFORGE_TEST_CONTAINERD to a folder with the programs containerd and
+// containerd-shim-runc-v2 to test against another version than the installed
+// one.
 package ctrdtest
 
 import (
@@ -34,6 +37,9 @@ import (
 
 // waitTime bounds waiting for something that a healthy machine does at once.
 const waitTime = 60 * time.Second
+
+// envPrograms names a folder with another containerd.
+const envPrograms = "MEDFORGE_TEST_CONTAINERD"
 
 // Containerd is a private containerd.
 type Containerd struct {
@@ -121,7 +127,13 @@ func (c *Containerd) Run(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command("containerd", "-c", c.configPath())
+	program := "containerd"
+	if dir := os.Getenv(envPrograms); dir != "" {
+		program = filepath.Join(dir, program)
+	}
+	cmd := exec.Command(program, "-c", c.configPath())
+	cmd.Args[0] = "containerd" // how leftovers recognises it
+	cmd.Env = append(os.Environ(), "PATH="+strings.TrimPrefix(os.Getenv(envPrograms)+":"+os.Getenv("PATH"), ":"))
 	cmd.Stdout, cmd.Stderr = log, log
 	// It must not outlive the test process. The signal comes when the thread
 	// that started it ends, so that thread is kept until then.

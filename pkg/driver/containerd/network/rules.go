@@ -142,7 +142,6 @@ func (m *Manager) chains(table *nftables.Table, resolvers []netip.Addr) []chain 
 	forward := chain{Chain: base("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter)}
 	forward.rules = [][]expr.Any{
 		rule(in, isIPv6(), verdict(expr.VerdictDrop)),
-		rule(in, out, verdict(expr.VerdictDrop)),
 		rule(in, isIPv4(), source(m.c.Subnet, expr.CmpOpNeq), verdict(expr.VerdictDrop)),
 		// What the host publishes for others by rewriting the destination
 		// (Docker's published ports) is a service on the host.
@@ -153,6 +152,7 @@ func (m *Manager) chains(table *nftables.Table, resolvers []netip.Addr) []chain 
 	}
 	forward.rules = append(forward.rules,
 		rule(out, ctMask(expr.CtKeySTATE, expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED), verdict(expr.VerdictAccept)),
+		// Whoever begins to talk to a session: others, the next session too.
 		rule(out, verdict(expr.VerdictDrop)),
 	)
 
