@@ -1,6 +1,6 @@
 # Thin calls into scripts/, for people with make at hand.
 .DEFAULT_GOAL := help
-.PHONY: build test demo demo-down bench pack clean help
+.PHONY: build test demo demo-down bench pack deb vm test-vm clean help
 
 build: ## bin/medforge and bin/medforged
 	sh scripts/build
@@ -14,6 +14,12 @@ bench: ## measurements, as ratios within one run
 	sh scripts/bench
 pack: ## the default Pack's archive; prints its path
 	sh packs/default/build
+deb: ## dist/medforge_VERSION_amd64.deb
+	sh scripts/deb
+vm: ## the virtual machine that stands for a production host; kept in the cache folder
+	sh test/vm/build
+test-vm: ## install the .deb in it as docs/install.md says, and test it end to end
+	bash test/vm/run
 clean: ## remove what was built here; the cache folder stays
 	rm -rf bin dist web/out web/.next
 help: ## this list
