@@ -88,22 +88,6 @@ func (m *mistakes) add(key entryKey, row int, id, value []byte) {
 
 func (m *mistakes) none() bool { return len(m.entries) == 0 }
 
-// has says whether a mistake of the kind was noted.
-func (m *mistakes) has(kind Mistake) bool {
-	return slices.ContainsFunc(m.entries, func(e *entry) bool { return e.kind == kind })
-}
-
-// count is how many mistakes of the kind were noted.
-func (m *mistakes) count(kind Mistake) int {
-	n := 0
-	for _, e := range m.entries {
-		if e.kind == kind {
-			n += e.count
-		}
-	}
-	return n
-}
-
 // maxShown is how much of a stranger's text an error shows, in characters.
 const maxShown = 40
 
