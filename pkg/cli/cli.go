@@ -116,7 +116,8 @@ be reached.`,
 		}
 		return cmd.Help()
 	})
-	root.AddCommand(a.sessionCommand(), a.gpuCommand(), a.whoamiCommand(), a.doctorCommand(), a.adminCommand())
+	root.AddCommand(a.sessionCommand(), a.competitionCommand(), a.submitCommand(), a.submissionsCommand(), a.leaderboardCommand(),
+		a.datasetCommand(), a.gpuCommand(), a.whoamiCommand(), a.doctorCommand(), a.adminCommand())
 	if a.TUI != nil {
 		root.AddCommand(a.run(&cobra.Command{
 			Use: "tui", Short: "The full-screen program", Example: "  medforge tui", Args: cobra.NoArgs,

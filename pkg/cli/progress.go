@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +58,23 @@ func (g *progress) say(format string, args ...any) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.text = fmt.Sprintf(format, args...)
+}
+
+// bar shows on the live line how far something is; a total below 1 is not
+// known.
+func (g *progress) bar(what string, done, total int64) {
+	if total < 1 {
+		g.say("%s %s", what, bytesText(done))
+		return
+	}
+	g.say("%s %s of %s", barText(what, done, total), bytesText(done), bytesText(total))
+}
+
+// barText is a bar of 20 characters and a percentage.
+func barText(what string, done, total int64) string {
+	const width = 20
+	n := int(width * min(done, total) / max(total, 1))
+	return fmt.Sprintf("%s [%s%s] %3d %%", what, strings.Repeat("#", n), strings.Repeat("-", width-n), 100*min(done, total)/max(total, 1))
 }
 
 // did prints a line that stays.
