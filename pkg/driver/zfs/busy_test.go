@@ -21,7 +21,7 @@ func TestBusyIsTriedAgain(t *testing.T) {
 	count := filepath.Join(t.TempDir(), "count")
 	w, log := stand(t,
 		reply{match: "get * " + name, out: standingOutput(nil)},
-		reply{match: "get * " + name + "@stop-1", script: fmt.Sprintf("[ -e %s.done ] && { printf 'creation\\t1790000000\\t-\\nused\\t0\\t-\\n'; exit 0; }", count), err: missing, status: 1},
+		reply{match: "get * " + name + "@stop-1", script: fmt.Sprintf("[ -e %s.done ] && { printf 'creation\\t1790000000\\t-\\nused\\t0\\t-\\nreferenced\\t0\\t-\\n'; exit 0; }", count), err: missing, status: 1},
 		reply{match: "snapshot *", err: busySaid, status: 1,
 			script: fmt.Sprintf("echo >>%s; [ $(wc -l <%[1]s) -ge 3 ] && { touch %[1]s.done; exit 0; }", count)})
 	w.cfg.BusyFor = time.Minute

@@ -24,9 +24,8 @@ func (w *Workspaces) Create(ctx context.Context, ref session.Ref) error {
 	}
 	defer unlock()
 	accept := func(dataset) error { return nil }
-	return w.make(ctx, ref, accept, func(options []string) []string {
-		return append(append([]string{"create"}, options...), w.Name(ref))
-	})
+	args := append(append([]string{"create"}, w.options(ref, 0)...), w.Name(ref))
+	return w.make(ctx, ref, accept, args)
 }
 
 // Clone implements session.Workspaces.
@@ -48,28 +47,29 @@ func (w *Workspaces) Clone(ctx context.Context, from session.Snapshot, ref sessi
 		}
 		return nil
 	}
-	if _, there, err := w.standing(ctx, ref); err != nil {
+	_, there, err := w.standing(ctx, ref)
+	if err != nil {
 		return err
-	} else if !there {
-		if _, err := w.readSnapshot(ctx, from.Ref, from.Name); err != nil {
+	}
+	var size int64
+	if !there {
+		if size, err = w.snapshotSize(ctx, from.Ref, from.Name); err != nil {
 			return err
 		}
 	}
-	return w.make(ctx, ref, accept, func(options []string) []string {
-		args := append([]string{"clone", "-o", propOrigin + "=" + snapshot}, options...)
-		return append(args, snapshot, w.Name(ref))
-	})
+	args := append([]string{"clone", "-o", propOrigin + "=" + snapshot}, w.options(ref, size)...)
+	return w.make(ctx, ref, accept, append(args, snapshot, w.Name(ref)))
 }
 
 // make sees that ref's dataset stands: kept if it is there, this session's and
 // accepted, else made by command. Whatever a crash left half done is finished.
-func (w *Workspaces) make(ctx context.Context, ref session.Ref, accept func(dataset) error, command func(options []string) []string) error {
+func (w *Workspaces) make(ctx context.Context, ref session.Ref, accept func(dataset) error, command []string) error {
 	d, there, err := w.standing(ctx, ref)
 	if err != nil {
 		return err
 	}
 	if !there {
-		made := w.makeNew(ctx, ref, command(w.options(ref)))
+		made := w.makeNew(ctx, ref, command)
 		// zfs says no also when it made the dataset and could not mount it, and
 		// when another was faster: what stands counts.
 		if d, there, err = w.standing(ctx, ref); err != nil || !there {
@@ -103,16 +103,22 @@ func (w *Workspaces) makeNew(ctx context.Context, ref session.Ref, args []string
 	return err
 }
 
-// options are the properties of a workspace. Compression and the mount point
-// are the parent's.
-func (w *Workspaces) options(ref session.Ref) []string {
+// room is what a clone gets beyond the files it starts with where those alone
+// fill its quota: enough to delete some.
+const room = 64 << 20
+
+// options are the properties of a workspace that starts with files of a size.
+// Compression and the mount point are the parent's.
+func (w *Workspaces) options(ref session.Ref, size int64) []string {
 	set := []string{
 		"devices=off", "setuid=off", "exec=on", "xattr=sa", "acltype=posixacl",
 		propSession + "=" + ref.SessionID,
 	}
 	if w.cfg.QuotaBytes > 0 {
-		q := strconv.FormatInt(w.cfg.QuotaBytes, 10)
-		set = append(set, "quota="+q, "refquota="+q)
+		// A full workspace holds a little more than its quota, and ZFS makes no
+		// clone whose files exceed its refquota.
+		set = append(set, "quota="+strconv.FormatInt(w.cfg.QuotaBytes, 10),
+			"refquota="+strconv.FormatInt(max(w.cfg.QuotaBytes, min(size+room, size+w.cfg.QuotaBytes)), 10))
 	}
 	var args []string
 	for _, p := range set {

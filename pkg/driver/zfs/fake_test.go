@@ -68,6 +68,7 @@ func standingOutput(change map[string]string) string {
 		"type\tfilesystem\t-", "mounted\tyes\t-", "mountpoint\t/tank/medforge/workspaces/1/2\tdefault", "origin\t-\t-",
 		"creation\t1790000000\t-", "medforge:session\t" + ref.SessionID + "\tlocal", "medforge:origin\t-\t-",
 		"medforge:ready\t1790000000123456789\tlocal", "used\t204800\t-", "quota\t1073741824\tlocal",
+		"referenced\t1024\t-", "refquota\t1073741824\tlocal",
 	}
 	for i, line := range lines {
 		prop, _, _ := strings.Cut(line, "\t")

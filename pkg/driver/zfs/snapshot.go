@@ -34,17 +34,26 @@ func (w *Workspaces) Snapshot(ctx context.Context, ref session.Ref, name string)
 	return w.readSnapshot(ctx, ref, name)
 }
 
-// readSnapshot errors: NotFound.
-func (w *Workspaces) readSnapshot(ctx context.Context, ref session.Ref, name string) (session.Snapshot, error) {
-	d, err := w.get(ctx, w.Name(ref)+"@"+name, "creation", "used")
+// getSnapshot errors: NotFound.
+func (w *Workspaces) getSnapshot(ctx context.Context, ref session.Ref, name string) (dataset, error) {
+	d, err := w.get(ctx, w.Name(ref)+"@"+name, "creation", "used", "referenced")
 	if why(err) == noDataset {
 		if _, _, err := w.standing(ctx, ref); err != nil { // the pool may be away
-			return session.Snapshot{}, err
+			return d, err
 		}
-		return session.Snapshot{}, workspace.SnapshotNotFound(ref, name)
+		return d, workspace.SnapshotNotFound(ref, name)
 	}
 	if err != nil {
-		return session.Snapshot{}, w.fail(err, "the snapshot %s of session %s cannot be read", name, ref.SessionID)
+		return d, w.fail(err, "the snapshot %s of session %s cannot be read", name, ref.SessionID)
+	}
+	return d, nil
+}
+
+// readSnapshot errors: NotFound.
+func (w *Workspaces) readSnapshot(ctx context.Context, ref session.Ref, name string) (session.Snapshot, error) {
+	d, err := w.getSnapshot(ctx, ref, name)
+	if err != nil {
+		return session.Snapshot{}, err
 	}
 	created, err := d.number("creation")
 	if err != nil {
@@ -55,6 +64,15 @@ func (w *Workspaces) readSnapshot(ctx context.Context, ref session.Ref, name str
 		return session.Snapshot{}, err
 	}
 	return session.Snapshot{Ref: ref, Name: name, CreatedAt: time.Unix(created, 0).UTC(), UsedBytes: used}, nil
+}
+
+// snapshotSize is the size of a snapshot's files. Errors: NotFound.
+func (w *Workspaces) snapshotSize(ctx context.Context, ref session.Ref, name string) (int64, error) {
+	d, err := w.getSnapshot(ctx, ref, name)
+	if err != nil {
+		return 0, err
+	}
+	return d.number("referenced")
 }
 
 // Snapshots implements session.Workspaces. Snapshots that others took, such as

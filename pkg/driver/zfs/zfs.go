@@ -6,7 +6,7 @@
 // validated before, output is read in its parseable form (-Hp).
 //
 // Both quota and refquota are set, so that snapshots count and a workspace that
-// is full says so: what Usage calls used is the dataset with its snapshots. The
+// is full says so. The
 // folders of the parent are closed to others than root, and devices and set-uid
 // files mean nothing in a workspace (devices=off, setuid=off).
 //
@@ -106,22 +106,36 @@ func (w *Workspaces) Path(ctx context.Context, ref session.Ref) (string, error) 
 	return w.mount(ctx, s)
 }
 
-// Usage implements session.Workspaces. ZFS counts what was written a few
-// seconds later.
+// Usage implements session.Workspaces. quota counts what the dataset holds with
+// its snapshots, refquota its files, those that a clone shares with its origin
+// included: the pair that is nearer to its limit is returned. ZFS counts what
+// was written a few seconds later.
 func (w *Workspaces) Usage(ctx context.Context, ref session.Ref) (session.Usage, error) {
-	s, err := w.find(ctx, ref, "used", "quota")
+	props := []string{"used", "quota", "referenced", "refquota"}
+	d, err := w.find(ctx, ref, props...)
 	if err != nil {
 		return session.Usage{}, err
 	}
-	used, err := s.number("used")
-	if err != nil {
-		return session.Usage{}, err
+	var n [4]int64
+	for i, p := range props {
+		if n[i], err = d.number(p); err != nil {
+			return session.Usage{}, err
+		}
 	}
-	quota, err := s.number("quota")
-	if err != nil {
-		return session.Usage{}, err
+	all := session.Usage{UsedBytes: n[0], QuotaBytes: n[1]}
+	files := session.Usage{UsedBytes: n[2], QuotaBytes: n[3]}
+	if fullness(files) > fullness(all) {
+		return files, nil
 	}
-	return session.Usage{UsedBytes: used, QuotaBytes: quota}, nil
+	return all, nil
+}
+
+// fullness compares uses: by their limit, or by size where there is none.
+func fullness(u session.Usage) float64 {
+	if u.QuotaBytes == 0 {
+		return float64(u.UsedBytes) / (1 << 63)
+	}
+	return float64(u.UsedBytes) / float64(u.QuotaBytes)
 }
 
 // List implements session.Workspaces.

@@ -135,19 +135,21 @@ func TestNotFoundAndForeign(t *testing.T) {
 func TestUsageAndBadNumbers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		used, quota string
-		want        session.Usage
-		fails       bool
+		used, quota, referenced, refquota string
+		want                              session.Usage
+		fails                             bool
 	}{
-		{"204800\t-", "1073741824\tlocal", session.Usage{UsedBytes: 204800, QuotaBytes: 1 << 30}, false},
-		{"204800\t-", "0\tdefault", session.Usage{UsedBytes: 204800}, false},
-		{"204800\t-", "none\tdefault", session.Usage{UsedBytes: 204800}, false},
-		{"200K\t-", "0\tdefault", session.Usage{}, true},
+		{"200", "1000", "100", "1000", session.Usage{UsedBytes: 200, QuotaBytes: 1000}, false},
+		{"200", "1000", "900", "1100", session.Usage{UsedBytes: 900, QuotaBytes: 1100}, false}, // a clone
+		{"200", "0", "100", "0", session.Usage{UsedBytes: 200}, false},
+		{"200", "none", "900", "none", session.Usage{UsedBytes: 900}, false},
+		{"200K", "0", "0", "0", session.Usage{}, true},
 	} {
-		w, _ := stand(t, reply{match: "get *", out: standingOutput(map[string]string{"used": tt.used, "quota": tt.quota})})
+		w, _ := stand(t, reply{match: "get *", out: standingOutput(map[string]string{"used": tt.used + "\t-", "quota": tt.quota + "\tlocal",
+			"referenced": tt.referenced + "\t-", "refquota": tt.refquota + "\tlocal"})})
 		got, err := w.Usage(t.Context(), ref)
 		if got != tt.want || (err != nil) != tt.fails {
-			t.Errorf("%s, %s: %+v, %v", tt.used, tt.quota, got, err)
+			t.Errorf("%+v: %+v, %v", tt, got, err)
 		}
 	}
 	w, _ := stand(t, reply{match: "get *", out: "type\tfilesystem\t-\n"})
