@@ -36,34 +36,36 @@ try {
     }
   }
   if (command) {
-    // The terminal's own command in the palette needs no layout or key map.
-    await page.keyboard.press('F1');
-    const box = page.locator('.quick-input-widget input');
-    await box.waitFor();
-    await box.fill('>Terminal: Create New Terminal');
-    await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Create New Terminal' }).first().waitFor();
-    await page.keyboard.press('Enter');
-    const terminal = page.locator('.terminal-wrapper.active .xterm-helper-textarea, .xterm-helper-textarea').first();
-    await terminal.waitFor({ state: 'attached' });
+    // Create New Terminal, by its key. Keys count only once the workbench has
+    // loaded its key bindings, so it is pressed until a terminal is there.
+    const terminal = page.locator('.xterm-helper-textarea').first();
+    for (let tries = 0; (await terminal.count()) === 0; tries++) {
+      if (tries === 40) throw new Error('no terminal opens');
+      await page.keyboard.press('Control+Shift+Backquote');
+      await terminal.waitFor({ state: 'attached', timeout: 5_000 }).catch(() => {});
+    }
     await terminal.focus();
-    // Until the shell's prompt is there, what is typed could get lost.
-    await page.waitForFunction(() => {
-      const rows = document.querySelector('.xterm');
-      return rows !== null && rows.classList.contains('focus');
-    });
-    await page.keyboard.type(command);
-    await page.keyboard.press('Enter');
+    // What is typed before the shell reads is lost, and nothing in the page
+    // says when it does. So the command is typed again until the caller, who
+    // looks at the host for what it did, closes our input.
+    let done = false;
+    process.stdin.once('end', () => { done = true; }).resume();
+    process.stdout.write('typing\n');
+    while (!done) {
+      await page.keyboard.type(command);
+      await page.keyboard.press('Enter');
+      for (let wait = 0; wait < 30 && !done; wait++) await page.waitForTimeout(100);
+    }
   }
   if (screenshot) {
-    await page.waitForTimeout(3000); // for the eye only: let the picture settle
     await page.screenshot({ path: screenshot });
   }
-  // The caller looks at the host for what the command did.
-  if (command) {
-    process.stdout.write('typed\n');
-    await new Promise((done) => process.stdin.once('data', done).once('end', done));
-  }
   process.stdout.write(`${url.href}\n`);
+} catch (err) {
+  if (screenshot) {
+    await context.pages()[0]?.screenshot({ path: screenshot }).catch(() => {});
+  }
+  throw err;
 } finally {
   await context.close();
   rmSync(profile, { recursive: true, force: true });

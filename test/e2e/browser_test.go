@@ -76,7 +76,7 @@ func (h *host) browse(slug, command string, done func() bool) {
 		h.t.Fatal(err)
 	}
 	lines := bufio.NewReader(out)
-	if line, err := lines.ReadString('\n'); err != nil || line != "typed\n" {
+	if line, err := lines.ReadString('\n'); err != nil || line != "typing\n" {
 		_ = cmd.Wait()
 		h.t.Fatalf("the browser: %q, %v\n%s", line, err, said.String())
 	}

@@ -1,0 +1,146 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/medforge/medforge/pkg/testkit/minipack"
+)
+
+// BenchmarkSessionStart holds `medforge session start`, to the first 200
+// through the proxy, against `ctr run` of the same image to code-server's own
+// first 200, in turns. x/ctr is the ratio of the medians.
+func BenchmarkSessionStart(b *testing.B) {
+	archive := pack(b)
+	h := newHost(b, "")
+	h.must("admin", "pack", "import", archive)
+	image := strings.TrimSpace(h.ctr(b, "image", "ls", "-q"))
+	image, _, _ = strings.Cut(image, "\n")
+	// One of each that is not counted, so that both find a warm cache.
+	h.byMedForge(b)
+	h.byCtr(b, image, "warm")
+	var ours, theirs []time.Duration
+	for i := 0; b.Loop(); i++ {
+		ours = append(ours, h.byMedForge(b))
+		theirs = append(theirs, h.byCtr(b, image, strconv.Itoa(i)))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(median(ours).Milliseconds()), "ms/start")
+	b.ReportMetric(float64(median(theirs).Milliseconds()), "ms/ctr")
+	b.ReportMetric(float64(median(ours))/float64(median(theirs)), "x/ctr")
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+// byMedForge starts a session, takes the time to the first proxied 200, and
+// stops it.
+func (h *host) byMedForge(b *testing.B) time.Duration {
+	b.Helper()
+	begin := time.Now()
+	s := h.start()
+	link, err := url.Parse(h.link(s.Slug))
+	if err != nil {
+		b.Fatal(err)
+	}
+	name := "s-" + s.Slug + ".medforge.localhost"
+	entered := h.get(name, link.RequestURI())
+	if resp := h.get(name, "/healthz", entered.Cookies()...); resp.StatusCode != http.StatusOK {
+		b.Fatalf("through the proxy: %d", resp.StatusCode)
+	}
+	took := time.Since(begin)
+	h.must("session", "stop", s.Slug)
+	return took
+}
+
+// byCtr runs the image with containerd's own tool.
+func (h *host) byCtr(b *testing.B, image, id string) time.Duration {
+	b.Helper()
+	dir := filepath.Join(h.dir, "ctr-"+id)
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Chown(dir, 1000, 1000); err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	id = "bench-" + id
+	begin := time.Now()
+	h.ctr(b, "run", "-d", "--env", "HOME=/tmp", "--mount", "type=bind,src="+dir+",dst=/run/medforge,options=rbind:rw", image, id,
+		"/usr/bin/tini", "-g", "--", "code-server", "--auth", "none", "--socket", "/run/medforge/ide.sock",
+		"--user-data-dir", "/tmp/data", "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "/tmp")
+	defer func() {
+		h.ctr(b, "task", "kill", "-s", "SIGKILL", id)
+		h.eventually("the end of "+id, func() bool { return !strings.Contains(h.ctr(b, "task", "ls"), "RUNNING") })
+		h.ctr(b, "task", "rm", id)
+		h.ctr(b, "container", "rm", id)
+	}()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(dir, "ide.sock"))
+		}}}
+	h.eventually("code-server by ctr", func() bool {
+		resp, err := client.Get("http://ide/healthz")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	return time.Since(begin)
+}
+
+func (h *host) ctr(b *testing.B, args ...string) string {
+	b.Helper()
+	out, err := exec.Command("ctr", append([]string{"-a", h.ctrd.Address, "-n", h.ctrd.Namespace}, args...)...).CombinedOutput()
+	if err != nil {
+		b.Fatalf("ctr %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// BenchmarkDaemonMemory is the daemon's resident memory with seven sessions.
+func BenchmarkDaemonMemory(b *testing.B) {
+	h := newHost(b, "[session]\nper_user = 7\n")
+	archive := filepath.Join(h.dir, "mini.tar")
+	if err := os.WriteFile(archive, minipack.Build(b), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	h.must("admin", "pack", "import", archive)
+	for range 7 {
+		h.start()
+	}
+	var kib int64
+	for b.Loop() {
+		h.mu.Lock()
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.cmd.Process.Pid))
+		h.mu.Unlock()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for line := range strings.Lines(string(status)) {
+			if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				kib, err = strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(kib)/1024, "MiB-resident")
+}
