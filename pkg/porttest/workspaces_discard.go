@@ -12,25 +12,25 @@ import (
 )
 
 func testDiscardUntouched(t *testing.T, k WorkspacesKit) {
-	ref := newRef()
-	made(t, k.Workspaces, ref)
-	source := newRef()
+	// Nothing below may be open when it is taken back.
+	ref, clone, source := newRef(), newRef(), newRef()
+	must(t, k.Workspaces.Create(patient(t), ref), "Create")
 	path := made(t, k.Workspaces, source)
 	write(t, filepath.Join(path, "file"), "text")
 	s := snapshot(t, k.Workspaces, source, "stop-1")
-	clone, clonePath := cloned(t, k.Workspaces, s)
-	wantText(t, filepath.Join(clonePath, "file"), "text") // reading is not touching
+	must(t, k.Workspaces.Clone(patient(t), s, clone), "Clone")
+	wantText(t, filepath.Join(hostPath(t, k.Workspaces, clone), "file"), "text") // reading is not touching
 	again := k.Reopen(t)
 	for _, ref := range []session.Ref{ref, clone} {
 		for range 2 {
-			must(t, again.Discard(deadline(t), ref), "Discard")
+			must(t, again.Discard(patient(t), ref), "Discard")
 		}
-		_, err := again.Path(deadline(t), ref)
+		_, err := again.Path(patient(t), ref)
 		wantKind(t, err, fault.NotFound, "Path after Discard")
-		must(t, again.Create(deadline(t), ref), "Create after Discard")
+		must(t, again.Create(patient(t), ref), "Create after Discard")
 	}
 	// The source and its snapshot are as they were.
-	must(t, again.Discard(deadline(t), source), "Discard the source")
+	must(t, again.Discard(patient(t), source), "Discard the source")
 	wantText(t, filepath.Join(path, "file"), "text")
 	_, third := cloned(t, again, s)
 	wantText(t, filepath.Join(third, "file"), "text")
@@ -57,8 +57,8 @@ func testDiscardKeepsWork(t *testing.T, k WorkspacesKit) {
 	} {
 		ref, clone := cloned(t, k.Workspaces, s)
 		asSession(t, func() error { return touch(clone) })
-		must(t, k.Reopen(t).Discard(deadline(t), ref), "Discard")
-		if _, err := k.Workspaces.Path(deadline(t), ref); err != nil {
+		must(t, k.Reopen(t).Discard(patient(t), ref), "Discard")
+		if _, err := k.Workspaces.Path(patient(t), ref); err != nil {
 			t.Errorf("Discard took a clone with %s: %v", name, err)
 		}
 	}
@@ -72,8 +72,8 @@ func testDiscardKeepsWork(t *testing.T, k WorkspacesKit) {
 		ref := newRef()
 		path := made(t, k.Workspaces, ref)
 		asSession(t, func() error { return touch(path) })
-		must(t, k.Workspaces.Discard(deadline(t), ref), "Discard")
-		if _, err := k.Workspaces.Path(deadline(t), ref); err != nil {
+		must(t, k.Workspaces.Discard(patient(t), ref), "Discard")
+		if _, err := k.Workspaces.Path(patient(t), ref); err != nil {
 			t.Errorf("Discard took a workspace with %s: %v", name, err)
 		}
 	}
@@ -81,8 +81,8 @@ func testDiscardKeepsWork(t *testing.T, k WorkspacesKit) {
 	ref := newRef()
 	made(t, k.Workspaces, ref)
 	snapshot(t, k.Workspaces, ref, "stop-1")
-	must(t, k.Workspaces.Discard(deadline(t), ref), "Discard")
-	if list, err := k.Workspaces.Snapshots(deadline(t), ref); err != nil || len(list) != 1 {
+	must(t, k.Workspaces.Discard(patient(t), ref), "Discard")
+	if list, err := k.Workspaces.Snapshots(patient(t), ref); err != nil || len(list) != 1 {
 		t.Errorf("Snapshots after Discard: %v, %v", list, err)
 	}
 }

@@ -27,9 +27,9 @@ func testSnapshot(t *testing.T, k WorkspacesKit) {
 		}
 	}
 	write(t, filepath.Join(path, "file"), "two")
-	again, err := k.Reopen(t).Snapshot(deadline(t), ref, "stop-5")
+	again, err := k.Reopen(t).Snapshot(patient(t), ref, "stop-5")
 	must(t, err, "Snapshot again")
-	list, err := k.Workspaces.Snapshots(deadline(t), ref)
+	list, err := k.Workspaces.Snapshots(patient(t), ref)
 	must(t, err, "Snapshots")
 	got := make([]string, len(list))
 	for i, s := range list {
@@ -83,20 +83,20 @@ func testSnapshotAtOnce(t *testing.T, k WorkspacesKit) {
 	var all sync.WaitGroup
 	for range 5 {
 		all.Go(func() {
-			if _, err := k.Workspaces.Snapshot(deadline(t), ref, "stop-1"); err != nil {
+			if _, err := k.Workspaces.Snapshot(patient(t), ref, "stop-1"); err != nil {
 				t.Errorf("Snapshot: %v", err)
 			}
 		})
 	}
 	all.Wait()
-	list, err := k.Workspaces.Snapshots(deadline(t), ref)
+	list, err := k.Workspaces.Snapshots(patient(t), ref)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("Snapshots: %v, %v", list, err)
 	}
 	to := newRef()
 	for range 5 {
 		all.Go(func() {
-			if err := k.Workspaces.Clone(deadline(t), list[0], to); err != nil {
+			if err := k.Workspaces.Clone(patient(t), list[0], to); err != nil {
 				t.Errorf("Clone: %v", err)
 			}
 		})
@@ -115,7 +115,7 @@ func testSnapshotDeep(t *testing.T, k WorkspacesKit) {
 	if got, err := depth(clone); err != nil || got != levels {
 		t.Errorf("the clone is %d levels deep (%v), want %d", got, err, levels)
 	}
-	_, err := k.Workspaces.Usage(deadline(t), ref)
+	_, err := k.Workspaces.Usage(patient(t), ref)
 	must(t, err, "Usage")
 }
 
@@ -226,14 +226,14 @@ func testClone(t *testing.T, k WorkspacesKit) {
 	write(t, filepath.Join(clone, "file"), "changed")
 	write(t, filepath.Join(clone, "new"), "new")
 	again := k.Reopen(t)
-	must(t, again.Clone(deadline(t), s, to), "Clone again")
+	must(t, again.Clone(patient(t), s, to), "Clone again")
 	wantText(t, filepath.Join(clone, "file"), "changed")
-	wantKind(t, again.Clone(deadline(t), other, to), fault.Exists, "Clone of another snapshot over it")
-	must(t, again.Create(deadline(t), to), "Create over a clone")
+	wantKind(t, again.Clone(patient(t), other, to), fault.Exists, "Clone of another snapshot over it")
+	must(t, again.Create(patient(t), to), "Create over a clone")
 	wantText(t, filepath.Join(clone, "file"), "changed")
-	wantKind(t, again.Clone(deadline(t), s, ref), fault.Exists, "Clone over the original")
+	wantKind(t, again.Clone(patient(t), s, ref), fault.Exists, "Clone over the original")
 	wantText(t, filepath.Join(path, "file"), "text")
-	if list, err := again.Snapshots(deadline(t), to); err != nil || len(list) != 0 {
+	if list, err := again.Snapshots(patient(t), to); err != nil || len(list) != 0 {
 		t.Errorf("a clone has the snapshots %v, %v", list, err)
 	}
 }

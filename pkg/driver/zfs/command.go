@@ -67,8 +67,11 @@ func (c *commands) run(ctx context.Context, program string, args []string) ([][]
 	if err := ctx.Err(); err != nil {
 		return nil, workspace.Interrupted(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, commandLimit)
-	defer cancel()
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, commandLimit)
+		defer cancel()
+	}
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():

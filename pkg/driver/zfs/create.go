@@ -82,10 +82,6 @@ func (w *Workspaces) make(ctx context.Context, ref session.Ref, accept func(data
 	if err := accept(d); err != nil {
 		return err
 	}
-	if !d.ready().IsZero() {
-		_, err := w.mount(ctx, d)
-		return err
-	}
 	return w.finish(ctx, d)
 }
 
@@ -127,7 +123,8 @@ func (w *Workspaces) options(ref session.Ref, size int64) []string {
 	return args
 }
 
-// finish gives the top folder to the session's user and records when.
+// finish gives the top folder to the session's user where a crash came before
+// that, and records of a clone when it was complete.
 func (w *Workspaces) finish(ctx context.Context, d dataset) error {
 	if err := w.closeParent(ctx); err != nil {
 		return err
@@ -137,27 +134,45 @@ func (w *Workspaces) finish(ctx context.Context, d dataset) error {
 		return err
 	}
 	defer top.Close()
-	failed := func(err error) error { return w.fail(err, "the dataset %s cannot be given to its user", d.name) }
-	if err := unix.Fchown(top.Fd(), workspace.UID, workspace.GID); err != nil {
-		return failed(err)
-	}
 	if d.own(propOrigin) == "" {
-		if err := unix.Fchmod(top.Fd(), workspace.Mode); err != nil {
-			return failed(err)
-		}
+		err = own(top)
+	} else if d.ready().IsZero() {
+		err = w.record(ctx, d.name, top)
+	}
+	if err != nil {
+		return w.fail(err, "the dataset %s cannot be given to its user", d.name)
+	}
+	return nil
+}
+
+// own makes a new top folder the session's user's. Its owner is changed last:
+// that says that it was done.
+func own(top *beneath.Dir) error {
+	st, err := top.Stat(".")
+	if err != nil || st.Uid == workspace.UID && st.Gid == workspace.GID {
+		return err
+	}
+	if err := unix.Fchmod(top.Fd(), workspace.Mode); err != nil {
+		return err
+	}
+	return unix.Fchown(top.Fd(), workspace.UID, workspace.GID)
+}
+
+// record makes a clone's top folder the session's user's and notes the time: a
+// change after it is somebody's work.
+func (w *Workspaces) record(ctx context.Context, name string, top *beneath.Dir) error {
+	if err := unix.Fchown(top.Fd(), workspace.UID, workspace.GID); err != nil {
+		return err
 	}
 	st, err := top.Stat(".")
 	if err != nil {
-		return failed(err)
+		return err
 	}
 	at := workspace.Changed(&st)
-	if _, err := w.cmd.zfs(ctx, "set", propReady+"="+strconv.FormatInt(at.UnixNano(), 10), d.name); err != nil {
-		return failed(err)
+	if _, err := w.cmd.zfs(ctx, "set", propReady+"="+strconv.FormatInt(at.UnixNano(), 10), name); err != nil {
+		return err
 	}
-	if err := workspace.WaitAfter(ctx, at); err != nil {
-		return failed(err)
-	}
-	return nil
+	return workspace.WaitAfter(ctx, at)
 }
 
 // closeParent keeps other users of the host out of all workspaces: inside a

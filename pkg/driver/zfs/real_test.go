@@ -154,8 +154,9 @@ func TestZFSHalfMade(t *testing.T) {
 	s, err := w.Snapshot(t.Context(), ref, "stop-1")
 	must(t, err)
 	must(t, w.Clone(t.Context(), s, to))
+	must(t, os.Chown(path, 0, 0))
+	zfs(t, "inherit", propReady, w.Name(to))
 	for _, name := range []string{w.Name(ref), w.Name(to)} {
-		zfs(t, "inherit", propReady, name)
 		zfs(t, "unmount", name)
 	}
 	must(t, w.Create(t.Context(), ref))
@@ -165,6 +166,11 @@ func TestZFSHalfMade(t *testing.T) {
 		must(t, err)
 		if text, err := os.ReadFile(filepath.Join(path, "file")); err != nil || string(text) != "text" {
 			t.Errorf("%q, %v", text, err)
+		}
+		var st unix.Stat_t
+		must(t, unix.Stat(path, &st))
+		if st.Uid != 1000 || st.Gid != 1000 || st.Mode&0o777 != 0o750 {
+			t.Errorf("%s: owner %d:%d, mode %o", path, st.Uid, st.Gid, st.Mode)
 		}
 	}
 	must(t, w.Clone(t.Context(), s, gone))

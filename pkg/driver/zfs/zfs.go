@@ -55,7 +55,7 @@ var _ session.Workspaces = (*Workspaces)(nil)
 const (
 	propSession = "medforge:session" // the session's id
 	propOrigin  = "medforge:origin"  // the snapshot it was cloned from
-	propReady   = "medforge:ready"   // unix ns of our last change to its files
+	propReady   = "medforge:ready"   // unix ns of our last change to a clone
 )
 
 // parentForm is what zfs itself takes for a dataset's name, less blanks and '%'.
