@@ -62,7 +62,7 @@ func TestUnits(t *testing.T) {
 	if st.Mode() != os.ModeSocket|0o660 || sys.Uid != 0 || strconv.Itoa(int(sys.Gid)) != group.Gid {
 		t.Errorf("the socket is %v, %d:%d", st.Mode(), sys.Uid, sys.Gid)
 	}
-	if code, _, _ := try(t, "runuser", "-u", "nobody", "--", "medforge", "session", "list"); code != 6 && code != 4 {
+	if code, _, _ := try(t, "runuser", "-u", "nobody", "--", "env", "HOME=/nonexistent", "medforge", "session", "list"); code != 6 && code != 4 {
 		t.Errorf("a stranger to the group: exit code %d", code)
 	}
 	// The daemon's mounts are the host's: containerd must see them.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // ide is a browser's way to a session: by its host on the public listener, with
@@ -78,6 +80,29 @@ func (i *ide) do(method, path, body string) (int, string) {
 func (i *ide) answers() bool {
 	code, _, err := i.try("GET", "/healthz", "")
 	return err == nil && code == 200
+}
+
+// talks opens a WebSocket through the proxy and says one thing over it. The
+// caller's browser page stays at the same origin.
+func (i *ide) talks() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, _, err := websocket.Dial(ctx, i.base+"/probe/echo", &websocket.DialOptions{
+		HTTPClient: &http.Client{Jar: i.http.Jar, Transport: i.http.Transport},
+		HTTPHeader: http.Header{"Origin": {i.base}},
+	})
+	if err != nil {
+		return err
+	}
+	defer c.CloseNow()
+	if err := c.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
+		return err
+	}
+	_, said, err := c.Read(ctx)
+	if err == nil && string(said) != "hello" {
+		err = fmt.Errorf("the echo is %q", said)
+	}
+	return err
 }
 
 func (i *ide) write(path, body string) {

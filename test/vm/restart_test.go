@@ -14,6 +14,9 @@ import (
 func lives(t *testing.T, p person, s sess, i *ide, pid int) {
 	t.Helper()
 	eventually(t, "the IDE answers again", time.Minute, i.answers)
+	if err := i.talks(); err != nil {
+		t.Errorf("a WebSocket to the IDE: %v", err)
+	}
 	if now := container(t, s); now != pid {
 		t.Errorf("the session's process was %d and is %d", pid, now)
 	}

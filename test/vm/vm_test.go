@@ -87,9 +87,9 @@ func newPerson(t *testing.T, name string) person {
 	return person(name)
 }
 
-// args are the command line of medforge as this person.
+// args are runuser's, for medforge as this person.
 func (p person) args(args ...string) []string {
-	return append([]string{"-u", string(p), "--", "medforge"}, args...)
+	return append([]string{"-u", string(p), "--", "env", "HOME=/home/" + string(p), "medforge"}, args...)
 }
 
 func (p person) medforge(t *testing.T, args ...string) string {
