@@ -89,6 +89,13 @@ func benchBoard(b *testing.B, s *store.Competitions, last competition.Entry) {
 			}
 		}
 	})
+	b.Run("submit-and-score", func(b *testing.B) {
+		for n := 0; b.Loop(); n++ {
+			if err := scoreOne(s, last.UserID, n); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
 func middleKey(b *testing.B, s *store.Competitions) string {
@@ -138,8 +145,8 @@ func fillBoard(b *testing.B, cfg store.Config, s *store.Competitions, n int) com
 		v := float64(random.IntN(419)) / 418 // titanic's accuracies: ties everywhere
 		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(i) * time.Second)
 		key := store.RankKey(v, true, at, sub)
-		ins.add("submissions (id, competition, user_id, session_id, filename, size_bytes, sha256, message, created_at, day, status, score_error, counts, tries, priority, queued_at, lease, lease_until, score_id)",
-			sub, "x", users[u], "", "a.csv", 1000, hash, "", at.UnixMicro(), "2026-01-01", "scored", "", 1, 1, 0, at.UnixMicro(), "", 0, score)
+		ins.add("submissions (id, competition, user_id, session_id, filename, size_bytes, sha256, message, created_at, day, status, score_error, counts, tries, priority, queued_at, not_before, lease, lease_until, score_id)",
+			sub, "x", users[u], "", "a.csv", 1000, hash, "", at.UnixMicro(), "2026-01-01", "scored", "", 1, 1, 0, at.UnixMicro(), 0, "", 0, score)
 		ins.add("scores (id, submission_id, number, scorer_version, metric_version, split_version, manifest_sha256, holdout_sha256, primary_score, components, scored_at)",
 			score, sub, 1, "1", "1", "v1", hash, hash, v, "{}", at.UnixMicro())
 		ins.add("official_scores (submission_id, split_version, competition, user_id, score_id, metric_version, primary_score, rank_key, scored_at)",

@@ -96,8 +96,8 @@ func (s *Competitions) CreateSubmission(ctx context.Context, sub competition.Sub
 		}
 		at := micros(sub.CreatedAt)
 		_, err = tx.ExecContext(ctx, `INSERT INTO submissions (id, competition, user_id, session_id, filename, size_bytes, sha256, message,
-			created_at, day, status, score_error, counts, tries, priority, queued_at, lease, lease_until, score_id)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?,'',1,0,0,?,'',0,'')`,
+			created_at, day, status, score_error, counts, tries, priority, queued_at, not_before, lease, lease_until, score_id)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,'',1,0,0,?,0,'',0,'')`,
 			sub.ID, sub.Competition, sub.UserID, sub.SessionID, clip(sub.Filename), sub.SizeBytes, sub.SHA256, clip(sub.Message),
 			at, sub.Day, competition.Queued, at)
 		if s.db.is(err, duplicate) {

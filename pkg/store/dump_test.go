@@ -58,10 +58,12 @@ func fill(t *testing.T, db *store.DB) {
 }
 
 // scoreSome submits and scores for a user.
-func scoreSome(db *store.DB, user string, n int) error {
-	ctx, c := context.Background(), db.Competitions()
+func scoreSome(db *store.DB, user string, n int) error { return scoreOne(db.Competitions(), user, n) }
+
+func scoreOne(c competition.Store, user string, n int) error {
+	ctx := context.Background()
 	sub := competition.Submission{ID: uuid.NewString(), Competition: "x", UserID: user, Day: "2026-01-01", CreatedAt: time.Now()}
-	if _, _, err := c.CreateSubmission(ctx, sub, 1000); err != nil {
+	if _, _, err := c.CreateSubmission(ctx, sub, 1<<30); err != nil {
 		return err
 	}
 	lease := uuid.NewString()

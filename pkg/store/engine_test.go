@@ -103,9 +103,9 @@ func TestBadConfiguration(t *testing.T) {
 		"no database":    {store.Config{Driver: store.MySQL, DSN: "u:hunter2@unix(/x)/"}, fault.Invalid, "store/bad-dsn"},
 		"no server":      {store.Config{Driver: store.MySQL, DSN: "u:hunter2@unix(/nonexistent)/x"}, fault.Unavailable, "store/unavailable"},
 		"no such database": {store.Config{Driver: store.MySQL, DSN: strings.Replace(mariadbtest.New(t), "/mf_test", "/other_test", 1)},
-			fault.Unavailable, "store/unavailable"},
+			fault.Unavailable, "store/refused"},
 		"wrong password": {store.Config{Driver: store.MySQL, DSN: strings.Replace(mariadbtest.New(t), "root@", "nobody:hunter2@", 1)},
-			fault.Unavailable, "store/unavailable"},
+			fault.Unavailable, "store/refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,6 +27,7 @@ const (
 	noParent                     // what the row refers to is not there
 	notThere                     // no row
 	unavailable                  // the database does not answer, or refuses everybody
+	refused                      // the server refuses us: user, password, name of the database
 	full                         // no space left
 	unfit                        // the value cannot stand in the column
 	tooLate                      // the caller's deadline passed, or the caller went away
@@ -81,6 +82,9 @@ func (db *DB) fault(err error, doing string) error {
 	case unavailable:
 		return fault.Wrap(err, fault.Unavailable, "store/unavailable",
 			"could not %s: the database does not answer; try again, and see `medforge doctor`", doing).After(2 * time.Second)
+	case refused:
+		return fault.Wrap(err, fault.Unavailable, "store/refused",
+			"could not %s: the database server refuses this user, its password or the database's name; check the dsn and its grants", doing)
 	case tooLate:
 		return fault.Wrap(err, fault.Unavailable, "store/timeout",
 			"could not %s: the database did not answer in time; try again", doing).After(time.Second)

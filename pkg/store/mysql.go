@@ -135,7 +135,7 @@ var mysqlKinds = map[uint16]errorKind{
 	1021: full, 1114: full,
 	1040: unavailable, 1203: unavailable, 1226: unavailable, // too many connections, of a user, of a resource
 	1041: unavailable, 1135: unavailable, // out of memory, no thread
-	1044: unavailable, 1045: unavailable, 1049: unavailable, 1130: unavailable, 1129: unavailable, // not let in
+	1044: refused, 1045: refused, 1049: refused, 1130: refused, 1129: refused, 1142: refused, 1698: refused, // not let in, or not to this
 	1053: unavailable, 1077: unavailable, 1079: unavailable, // shutting down
 	1152: unavailable, 1158: unavailable, 1159: unavailable, 1160: unavailable, 1161: unavailable, // connection lost
 	1184: unavailable, 1927: unavailable, // connection killed

@@ -61,7 +61,7 @@ func (s *Competitions) waiting(ctx context.Context, q queryer, now time.Time) ([
 	if err != nil || len(left) > 0 {
 		return left, err
 	}
-	rows, err = q.QueryContext(ctx, `SELECT id, status, lease FROM submissions WHERE status = ? AND queued_at <= ?
+	rows, err = q.QueryContext(ctx, `SELECT id, status, lease FROM submissions WHERE status = ? AND not_before <= ?
 		ORDER BY priority, queued_at, id LIMIT ?`, competition.Queued, micros(now), takeFrom)
 	return collect(rows, err, scan)
 }
@@ -86,7 +86,7 @@ func (s *Competitions) Extend(ctx context.Context, submissionID, lease string, u
 func (s *Competitions) Fail(ctx context.Context, f competition.Failure) (competition.Submission, error) {
 	var out competition.Submission
 	err := s.db.write(ctx, "record that scoring failed", func(tx *sql.Tx) error {
-		n, err := changed(tx.ExecContext(ctx, `UPDATE submissions SET lease = '', lease_until = 0, score_error = ?, queued_at = ?,
+		n, err := changed(tx.ExecContext(ctx, `UPDATE submissions SET lease = '', lease_until = 0, score_error = ?, not_before = ?,
 			status = CASE WHEN ? = 1 THEN ? WHEN score_id <> '' THEN ? ELSE ? END
 			WHERE id = ? AND status = ? AND lease = ?`,
 			clip(f.Message), micros(f.At), bit(f.Retry), competition.Queued, competition.Scored, competition.Failed,
@@ -120,7 +120,7 @@ func (s *Competitions) QueueDepth(ctx context.Context) (int, error) {
 	return n, err
 }
 
-const requeue = `UPDATE submissions SET status = ?, priority = 1, tries = 0, queued_at = ? WHERE status IN (?, ?) AND id = ?`
+const requeue = `UPDATE submissions SET status = ?, priority = 1, tries = 0, not_before = 0, queued_at = ? WHERE status IN (?, ?) AND id = ?`
 
 // Rescore queues a submission again.
 func (s *Competitions) Rescore(ctx context.Context, submissionID string, at time.Time) (competition.Submission, error) {

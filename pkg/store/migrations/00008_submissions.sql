@@ -1,6 +1,8 @@
 -- +goose Up
 -- counts: the submission takes one of its day's places. score_id: its latest
 -- score, or empty. priority: 0 for what people wait for, 1 for scoring again.
+-- not_before: when it may be tried again after a failure; 0 for at once, so
+-- that a clock set back delays nobody.
 -- +goose StatementBegin
 CREATE TABLE IF NOT EXISTS submissions (
   id          CHAR(36)     NOT NULL,
@@ -19,6 +21,7 @@ CREATE TABLE IF NOT EXISTS submissions (
   tries       INTEGER      NOT NULL,
   priority    SMALLINT     NOT NULL,
   queued_at   BIGINT       NOT NULL,
+  not_before  BIGINT       NOT NULL,
   lease       VARCHAR(128) NOT NULL,
   lease_until BIGINT       NOT NULL,
   score_id    VARCHAR(36)  NOT NULL,
