@@ -107,7 +107,7 @@ func (w *world) user() auth.Actor {
 	w.users++
 	n := w.users
 	w.mu.Unlock()
-	u := account.User{ID: uuid.NewString(), Email: fmt.Sprintf("u%d@example.org", n), Name: fmt.Sprintf("name %d", n), Role: auth.RoleUser, CreatedAt: noon}
+	u := account.User{ID: uuid.NewString(), Email: uuid.NewString() + "@example.org", Name: fmt.Sprintf("name %d", n), Role: auth.RoleUser, CreatedAt: noon}
 	ok(w.t, w.db.Accounts().CreateUser(ctx(w.t), u))
 	return auth.Actor{UserID: u.ID, Name: u.Name, Role: auth.RoleUser, Via: auth.ViaCookie}
 }
@@ -137,17 +137,17 @@ func (w *world) settled(a auth.Actor, id string) (s competition.Submission) {
 
 func until(t testing.TB, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
-			t.Fatal("it did not come to that in a minute")
+			t.Fatal("it did not come to that in five minutes")
 		}
 		time.Sleep(5 * time.Millisecond) // between two looks at a condition
 	}
 }
 
 func ctx(t testing.TB) context.Context {
-	c, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	c, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return c
 }
