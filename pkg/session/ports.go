@@ -148,6 +148,7 @@ type Workspaces interface {
 	Clone(ctx context.Context, from Snapshot, ref Ref) error
 	// Discard undoes Create or Clone if the workspace has no snapshot and
 	// nobody has written to it since; otherwise it stays, which is no error.
+	// Errors: Busy (something has it open or mounted; the message says what).
 	Discard(ctx context.Context, ref Ref) error
 	// Path is the host folder to mount at /workspace. Errors: NotFound.
 	Path(ctx context.Context, ref Ref) (string, error)
