@@ -94,10 +94,14 @@ func shimOf(t *testing.T, s sess) int {
 	return pid
 }
 
-// ended waits until a session whose container is gone is over, in order.
+// ended waits until a session whose container is gone is over, in order. One
+// that ended by itself says why.
 func ended(t *testing.T, p person, s sess) {
 	t.Helper()
-	eventually(t, "the session has ended", 2*time.Minute, func() bool { return p.show(t, s.Slug).Status == "stopped" })
+	eventually(t, "the session has ended", 2*time.Minute, func() bool {
+		now := p.show(t, s.Slug)
+		return now.Status == "stopped" || now.Status == "error" && now.ErrorMessage != ""
+	})
 	if all := snapshots(t, s); len(all) != 1 || !strings.Contains(all[0], "@stop-") {
 		t.Errorf("the snapshots are %q", all)
 	}
