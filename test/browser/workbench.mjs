@@ -52,7 +52,7 @@ try {
     process.stdin.once('end', () => { done = true; }).resume();
     process.stdout.write('typing\n');
     while (!done) {
-      await page.keyboard.type(command);
+      await page.keyboard.insertText(command); // as a paste: at once
       await page.keyboard.press('Enter');
       for (let wait = 0; wait < 30 && !done; wait++) await page.waitForTimeout(100);
     }
