@@ -51,7 +51,9 @@ func (s *Store) enter(ctx context.Context) error {
 	return nil
 }
 
-func noUser() error { return fault.New(fault.NotFound, "accounts/not-found", "there is no such account") }
+func noUser() error {
+	return fault.New(fault.NotFound, "accounts/not-found", "there is no such account")
+}
 
 func noCredential() error {
 	return fault.New(fault.NotFound, "accounts/no-credential", "there is no such token or sign-in")
