@@ -115,6 +115,25 @@ func TestSnapshotFailsOnce(t *testing.T) {
 	}
 }
 
+// A pool that is not there yet is waited for, however long: the snapshot is
+// taken when it is back.
+func TestWorkspacesAwayAtTheSnapshot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, storetest.SQLiteConfig(t), 1, nil)
+	s := r.start(r.alice, session.StartRequest{})
+	r.workspaces.failSnapshots(true, fault.New(fault.Unavailable, "workspaces/pool-missing", "The pool is not there."))
+	if _, err := r.Stop(t.Context(), r.alice, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("a second round of tries", func() bool { return strings.Count(strings.Join(r.seen(s.ID), " "), "session.snapshot") > 1 })
+	r.await(s.ID, session.Stopping)
+	r.workspaces.failSnapshots(false)
+	r.await(s.ID, session.Stopped)
+	if snaps, err := r.Snapshots(t.Context(), r.alice, s.ID); err != nil || len(snaps) != 1 {
+		t.Errorf("snapshots = %v, %v", snaps, err)
+	}
+}
+
 // containerd goes away while a session runs: it lives on, the health says so,
 // and all is well again by itself.
 func TestContainerdAway(t *testing.T) {

@@ -50,6 +50,11 @@ func (s *Service) finish(ctx context.Context, row Session) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if fault.Is(err, fault.Unavailable) {
+			// The storage does not answer, as when a pool is imported late: the
+			// snapshot has not failed yet. The session stays stopping.
+			return err
+		}
 		trigger, reason = EndedBadly, ReasonSnapshotFailed
 		message = joinSentences(message, "The snapshot at the stop failed: "+publicMessage(err)+" The workspace is untouched.")
 	}
