@@ -197,7 +197,7 @@ demo_report() {
 # demo_sessions_down: stops every session, so that each has its snapshot.
 demo_sessions_down() {
 	demo_alive medforged || return 0
-	export MEDFORGE_SOCKET=$DEMO/medforged.sock
+	export MEDFORGE_SOCKET="$DEMO/medforged.sock"
 	for slug in $("$REPO/bin/medforge" session list --all -o json |
 		jq -r '.[] | select(.status == "running" or .status == "starting" or .status == "stopping") | .slug'); do
 		say "stopping session $slug"
