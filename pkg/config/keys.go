@@ -48,7 +48,7 @@ func keys() []key {
 
 		{"workspace.driver", WorkspaceZFS, choice{WorkspaceZFS, WorkspaceDir}, "zfs: a dataset a session. dir: plain folders in data_dir, for trying MedForge without ZFS; there quota is not enforced."},
 		{"workspace.zfs_parent", "tank/medforge/workspaces", dataset(), "The dataset below which workspaces are made. Only with zfs."},
-		{"workspace.quota", "100G", size{max: 1 << 50}, "Space for one workspace, its snapshots not counted. \"0\": no quota."},
+		{"workspace.quota", "100G", size{max: 1 << 50}, "Space for one workspace, its snapshots counted. \"0\": no quota."},
 		{"workspace.min_free", "1G", size{max: 1 << 50}, "No session starts when less than this is free."},
 
 		{"gpu.driver", GPUNVML, choice{GPUNVML, GPUSimulated}, "nvml: the host's NVIDIA GPUs. simulated: as many as count says, and no device reaches a session."},

@@ -42,7 +42,7 @@ func openDrivers(ctx context.Context, c config.Config, logger *slog.Logger) (d d
 	if d.gpus, d.nvml, err = openGPUs(ctx, c, logger); err != nil {
 		return d, err
 	}
-	if d.workspaces, err = openWorkspaces(c, logger); err != nil {
+	if d.workspaces, err = openWorkspaces(ctx, c, logger); err != nil {
 		return d, err
 	}
 	if d.sockets, err = sockdir.New(c.SessionSocketsDir()); err != nil {
@@ -102,7 +102,7 @@ func openGPUs(ctx context.Context, c config.Config, logger *slog.Logger) (sessio
 	return d, d, nil
 }
 
-func openWorkspaces(c config.Config, logger *slog.Logger) (session.Workspaces, error) {
+func openWorkspaces(ctx context.Context, c config.Config, logger *slog.Logger) (session.Workspaces, error) {
 	if c.Workspace.Driver == config.WorkspaceZFS {
 		return zfs.New(zfs.Config{
 			Parent:       c.Workspace.ZFSParent,
@@ -111,7 +111,14 @@ func openWorkspaces(c config.Config, logger *slog.Logger) (session.Workspaces, e
 			Logger:       logger,
 		})
 	}
-	return dir.New(dir.Config{Root: c.WorkspaceDir(), MinFreeBytes: int64(c.Workspace.MinFree), Logger: logger})
+	w, err := dir.New(dir.Config{Root: c.WorkspaceDir(), MinFreeBytes: int64(c.Workspace.MinFree), Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.CleanUp(ctx); err != nil {
+		logger.Warn("what interrupted copies left cannot be removed", "error", err)
+	}
+	return w, nil
 }
 
 // besides is a program in the folder of this one; empty when it is not there.
