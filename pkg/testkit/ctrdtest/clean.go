@@ -208,7 +208,16 @@ func killAll(dir, namespace string) {
 	}
 	for _, group := range cgroups(namespace) {
 		_ = filepath.WalkDir(group, func(path string, e os.DirEntry, err error) error {
-			if err != nil || e.Name() != "cgroup.procs" {
+			if err != nil {
+				return nil
+			}
+			switch e.Name() { // a frozen process does not even die
+			case "freezer.state":
+				_ = os.WriteFile(path, []byte("THAWED"), 0)
+			case "cgroup.freeze":
+				_ = os.WriteFile(path, []byte("0"), 0)
+			}
+			if e.Name() != "cgroup.procs" {
 				return nil
 			}
 			body, _ := os.ReadFile(path)

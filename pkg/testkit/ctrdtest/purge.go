@@ -22,12 +22,16 @@ const dirPrefix = "medforge-ctrd-"
 func removeStale() {
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
 	for _, dir := range dirs {
+		name := strings.TrimPrefix(filepath.Base(dir), dirPrefix)
 		f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
 		if err != nil {
-			continue // just being made, or just being removed
+			// Just being made or removed, or half removed long ago.
+			if st, err := os.Stat(dir); err == nil && time.Since(st.ModTime()) > waitTime {
+				_ = purge(dir, name, name)
+			}
+			continue
 		}
 		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			name := strings.TrimPrefix(filepath.Base(dir), dirPrefix)
 			_ = purge(dir, name, name)
 		}
 		_ = f.Close()
@@ -58,7 +62,10 @@ func purge(dir, bridge, namespace string) error {
 	for _, group := range cgroups(namespace) {
 		errs = append(errs, removeCgroup(group, deadline))
 	}
-	return errors.Join(append(errs, os.RemoveAll(dir))...)
+	if err := errors.Join(errs...); err != nil {
+		return err // the folder stays, so that the next run tries again
+	}
+	return os.RemoveAll(dir)
 }
 
 func dropTables(bridge string) error {
