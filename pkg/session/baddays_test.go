@@ -175,13 +175,14 @@ func TestStopIsTriedAgain(t *testing.T) {
 	s := r.start(r.alice, session.StartRequest{})
 	var left atomic.Int32
 	left.Store(5)
-	r.runtime.Started = nil
+	r.stop() // the hook is set while nobody calls
 	r.runtime.Before = func(_ context.Context, op fakeruntime.Op, _ string) error {
 		if op == fakeruntime.OpStop && left.Add(-1) >= 0 {
 			return fault.New(fault.Unavailable, "runtime/unavailable", "Not now.")
 		}
 		return nil
 	}
+	r.run()
 	if _, err := r.Stop(t.Context(), r.alice, s.ID); err != nil {
 		t.Fatal(err)
 	}

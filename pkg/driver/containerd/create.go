@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
 
 	"github.com/medforge/medforge/pkg/fault"
@@ -102,8 +104,15 @@ func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Im
 	if err := d.removeSnapshot(ctx, id); err != nil {
 		return err
 	}
-	// NewContainer takes a lease, so that nothing is collected in between.
-	_, err = d.cli.NewContainer(ctx, id,
+	// The lease keeps what is made from being collected in between. It is ours
+	// and has the session's name: NewContainer's own has a random one, which a
+	// call that is cut short leaves behind for a day.
+	leased, done, err := d.lease(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = d.cli.NewContainer(leased, id,
 		client.WithContainerLabels(labels(s)),
 		client.WithRuntime(runtimeName, &options.Options{Root: d.c.RuncRoot}),
 		client.WithSnapshotter(d.c.Snapshotter),
@@ -111,6 +120,34 @@ func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Im
 		client.WithNewSpec(d.specOpts(s, image.Config, netns)...),
 	)
 	return err
+}
+
+// leaseFor is how long a lease that nobody gives back lives.
+const leaseFor = time.Hour
+
+// lease takes the session's lease, or finds it, and returns a context that
+// uses it and what gives it back, also when ctx has ended by then.
+func (d *Driver) lease(ctx context.Context, id string) (context.Context, func(), error) {
+	_, err := d.cli.LeasesService().Create(ctx, leases.WithID(id), leases.WithExpiration(leaseFor))
+	if err != nil && !errdefs.IsAlreadyExists(err) {
+		return nil, nil, fmt.Errorf("taking the session's lease: %w", err)
+	}
+	return leases.WithLease(ctx, id), func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if err := d.removeLease(ctx, id); err != nil {
+			d.c.Logger.Warn("lease stays until the session is removed", "lease", id, "error", err)
+		}
+	}, nil
+}
+
+// removeLease gives a lease back. Not there is no error.
+func (d *Driver) removeLease(ctx context.Context, id string) error {
+	err := d.cli.LeasesService().Delete(ctx, leases.Lease{ID: id})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("giving the session's lease back: %w", err)
+	}
+	return nil
 }
 
 // removeSnapshot removes a session's writable layer. Not there is no error.
@@ -126,6 +163,7 @@ func (d *Driver) removeSnapshot(ctx context.Context, id string) error {
 func (d *Driver) clear(ctx context.Context, slug string) error {
 	return errors.Join(
 		d.removeSnapshot(ctx, session.ContainerName(slug)),
+		d.removeLease(ctx, session.ContainerName(slug)),
 		d.net.Detach(ctx, slug),
 		os.RemoveAll(d.etcDir(slug)),
 	)
