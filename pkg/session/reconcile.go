@@ -163,6 +163,8 @@ func (s *Service) orphaned(ctx context.Context, ref string) (string, error) {
 		return "", err
 	case row.Status.Active():
 		return "", nil
+	case s.o.Now().Sub(row.StoppedAt) < time.Minute:
+		return "", nil // it ended while we looked, and what we saw of it went with it
 	}
 	return "the session is " + string(row.Status), nil
 }
