@@ -29,7 +29,7 @@ func testCreate(t *testing.T, k RuntimeKit) {
 	}
 
 	spec := created(t, k)
-	want := session.Container{Slug: spec.Slug, SessionID: spec.SessionID, UserID: spec.UserID, PackDigest: spec.PackDigest}
+	want := session.Container{Slug: spec.Slug, SessionID: spec.SessionID, UserID: spec.UserID, PackDigest: spec.PackDigest, GPUUUID: spec.GPUUUID}
 	if got := inspect(t, k, spec.Slug); got != want {
 		t.Errorf("Inspect = %+v, want %+v", got, want)
 	}
@@ -49,6 +49,9 @@ func testCreate(t *testing.T, k RuntimeKit) {
 	var slugs []string
 	for _, c := range list {
 		slugs = append(slugs, c.Slug)
+		if c.Slug == spec.Slug && c != want {
+			t.Errorf("List has %+v, want %+v", c, want)
+		}
 	}
 	slices.Sort(slugs)
 	wantSlugs := []string{spec.Slug, second.Slug}

@@ -42,7 +42,9 @@ func (s *Service) candidates(ctx context.Context) ([]GPU, error) {
 	}
 	held := map[string]bool{}
 	for _, c := range containers {
-		held[c.GPUUUID] = true
+		if c.GPUUUID != "" { // a container made before its GPU was written on it tells nothing
+			held[c.GPUUUID] = true
+		}
 	}
 	var free []GPU
 	for _, g := range all {

@@ -278,7 +278,7 @@ func TestRestartedDaemon(t *testing.T) {
 
 	list, err := h.Driver.List(t.Context())
 	noErr(t, err)
-	want := session.Container{Slug: s.Slug, SessionID: s.SessionID, UserID: s.UserID, PackDigest: s.PackDigest, Running: true}
+	want := session.Container{Slug: s.Slug, SessionID: s.SessionID, UserID: s.UserID, PackDigest: s.PackDigest, GPUUUID: s.GPUUUID, Running: true}
 	if len(list) != 1 || list[0] != want {
 		t.Errorf("List = %+v, want %+v", list, want)
 	}

@@ -28,10 +28,11 @@ const (
 	labelSession = "medforge.local/session-id"
 	labelUser    = "medforge.local/user-id"
 	labelPack    = "medforge.local/pack-digest"
+	labelGPU     = "medforge.local/gpu-uuid"
 )
 
 func labels(s session.Spec) map[string]string {
-	return map[string]string{labelSlug: s.Slug, labelSession: s.SessionID, labelUser: s.UserID, labelPack: s.PackDigest}
+	return map[string]string{labelSlug: s.Slug, labelSession: s.SessionID, labelUser: s.UserID, labelPack: s.PackDigest, labelGPU: s.GPUUUID}
 }
 
 // view is what the labels tell of a container, and whether it is one of ours.
@@ -42,6 +43,7 @@ func view(c containers.Container) (session.Container, bool) {
 		SessionID:  c.Labels[labelSession],
 		UserID:     c.Labels[labelUser],
 		PackDigest: c.Labels[labelPack],
+		GPUUUID:    c.Labels[labelGPU],
 	}
 	return v, session.ValidSlug(slug) && c.ID == session.ContainerName(slug)
 }

@@ -257,7 +257,7 @@ func (r *Runtime) Inspect(ctx context.Context, slug string) (session.Container, 
 func (c *container) view() session.Container {
 	return session.Container{
 		Slug: c.spec.Slug, SessionID: c.spec.SessionID, UserID: c.spec.UserID, PackDigest: c.spec.PackDigest,
-		Running: c.running, ExitCode: c.code, ExitedAt: c.at,
+		GPUUUID: c.spec.GPUUUID, Running: c.running, ExitCode: c.code, ExitedAt: c.at,
 	}
 }
 
