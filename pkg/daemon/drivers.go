@@ -39,7 +39,8 @@ func (d drivers) close() error {
 }
 
 func openDrivers(ctx context.Context, c config.Config, logger *slog.Logger) (d drivers, err error) {
-	if d.gpus, d.nvml, err = openGPUs(ctx, c, logger); err != nil {
+	devices := cdi.New(c.GPU.CDISpecDirs, c.CDIDir())
+	if d.gpus, d.nvml, err = openGPUs(ctx, c, devices, logger); err != nil {
 		return d, err
 	}
 	if d.workspaces, err = openWorkspaces(ctx, c, logger); err != nil {
@@ -61,7 +62,7 @@ func openDrivers(ctx context.Context, c config.Config, logger *slog.Logger) (d d
 		LogMaxBytes: int64(c.Session.LogSize) / 2, // the log and the one before it
 		LogProgram:  self,
 		CLIPath:     besides(self, "medforge"),
-		CDISpecDirs: append(append([]string(nil), c.GPU.CDISpecDirs...), c.CDIDir()),
+		Devices:     devices,
 		Network: network.Config{
 			RunDir:      filepath.Join(c.RunDir, "network"),
 			PluginDirs:  c.Network.CNIBinDirs,
@@ -75,7 +76,7 @@ func openDrivers(ctx context.Context, c config.Config, logger *slog.Logger) (d d
 	return d, err
 }
 
-func openGPUs(ctx context.Context, c config.Config, logger *slog.Logger) (session.GPUs, *nvml.Driver, error) {
+func openGPUs(ctx context.Context, c config.Config, devices *cdi.Registry, logger *slog.Logger) (session.GPUs, *nvml.Driver, error) {
 	if c.GPU.Driver == config.GPUSimulated {
 		host, err := os.Hostname()
 		if err != nil {
@@ -92,7 +93,7 @@ func openGPUs(ctx context.Context, c config.Config, logger *slog.Logger) (sessio
 		DriverRoot:      c.GPU.DriverRoot,
 		HookPath:        c.GPU.HookPath,
 		HookBeside:      filepath.Dir(self),
-		Specs:           cdi.New(c.GPU.CDISpecDirs, c.CDIDir()),
+		Specs:           devices,
 		IdleMemoryBytes: int64(c.GPU.IdleMemory),
 		Log:             logger,
 	})

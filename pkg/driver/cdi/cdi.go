@@ -35,18 +35,29 @@ type Registry struct {
 }
 
 // New names the folders: the operator's, a later one stronger, and MedForge's
-// own. None needs to be there.
+// own, which is empty for a Registry that only reads. None needs to be there.
 func New(dirs []string, own string) *Registry {
-	return &Registry{dirs: slices.Clone(dirs), own: filepath.Clean(own)}
+	if own != "" {
+		own = filepath.Clean(own)
+	}
+	return &Registry{dirs: slices.Clone(dirs), own: own}
 }
 
 // load reads all specs anew; there are few.
 func (r *Registry) load() (*cdi.Cache, error) {
-	c, err := cdi.NewCache(cdi.WithAutoRefresh(false), cdi.WithSpecDirs(append([]string{r.own}, r.dirs...)...))
+	c, err := cdi.NewCache(cdi.WithAutoRefresh(false), cdi.WithSpecDirs(r.weakestFirst()...))
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Internal, "gpus/cdi", "the CDI specs cannot be read")
 	}
 	return c, nil
+}
+
+// weakestFirst is the order that CDI wants: a later folder wins.
+func (r *Registry) weakestFirst() []string {
+	if r.own == "" {
+		return r.dirs
+	}
+	return append([]string{r.own}, r.dirs...)
 }
 
 // Find returns the qualified name of the device that is named after the UUID,
@@ -133,7 +144,7 @@ func (r *Registry) Inject(spec *oci.Spec, names []string) error {
 	}
 	unresolved, err := c.InjectDevices(spec, names...)
 	if len(unresolved) > 0 {
-		return fault.Wrap(err, fault.NotFound, "gpus/no-cdi-device", "no CDI spec in %s names %s",
+		return fault.Wrap(err, fault.NotFound, "gpus/no-cdi-device", "no CDI spec in %s names %s; make one with nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml --device-name-strategy=uuid",
 			strings.Join(r.Dirs(), ", "), strings.Join(unresolved, ", "))
 	}
 	if err != nil {
@@ -155,6 +166,9 @@ func (r *Registry) Write(spec *specs.Spec) error {
 	if spec.Kind != Vendor+"/"+Class {
 		return fault.New(fault.Internal, "gpus/cdi", "the CDI spec is of the kind %q", spec.Kind)
 	}
+	if r.own == "" {
+		return fault.New(fault.Internal, "gpus/cdi", "there is no folder for a CDI spec of MedForge's own")
+	}
 	if err := os.MkdirAll(r.own, 0o755); err != nil {
 		return fault.Wrap(err, fault.Unavailable, "gpus/cdi", "the folder %s for CDI specs cannot be made", r.own)
 	}
@@ -169,4 +183,10 @@ func (r *Registry) Write(spec *specs.Spec) error {
 }
 
 // Dirs are the folders that are searched, the operator's first.
-func (r *Registry) Dirs() []string { return append(slices.Clone(r.dirs), r.own) }
+func (r *Registry) Dirs() []string {
+	dirs := slices.Clone(r.dirs)
+	if r.own != "" {
+		dirs = append(dirs, r.own)
+	}
+	return dirs
+}

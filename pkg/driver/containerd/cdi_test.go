@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/medforge/medforge/pkg/driver/cdi"
 	"github.com/medforge/medforge/pkg/driver/containerd"
+	"github.com/medforge/medforge/pkg/fault"
 )
 
 // cdiSpec is what nvidia-ctk would write, with devices that any host has: one
@@ -19,7 +21,7 @@ const cdiSpec = `{
     {"name": "GPU-two", "containerEdits": {"deviceNodes": [{"path": "/dev/gpu-two", "hostPath": "/dev/full", "permissions": "rw"}]}}
   ],
   "containerEdits": {
-    "env": ["GPU_DRIVER=1.2.3"],
+    "env": ["GPU_DRIVER=1.2.3", "NVIDIA_VISIBLE_DEVICES=void"],
     "mounts": [{"hostPath": "LIBRARY", "containerPath": "/usr/lib/libgpu.so.1", "options": ["ro", "nosuid", "nodev", "bind"]}]
   }
 }`
@@ -35,7 +37,7 @@ func TestCDI(t *testing.T) {
 	// One that is broken is no reason to refuse the others.
 	noErr(t, os.WriteFile(filepath.Join(specs, "broken.json"), []byte("{"), 0o644))
 
-	h := newHost(t, func(c *containerd.Config) { c.CDISpecDirs = []string{filepath.Join(dir, "absent"), specs} })
+	h := newHost(t, func(c *containerd.Config) { c.Devices = cdi.New([]string{filepath.Join(dir, "absent"), specs}, "") })
 	digest := h.importMini(t)
 	// Written after the driver was opened, as the daemon does it.
 	noErr(t, os.WriteFile(filepath.Join(specs, "gpu.json"), []byte(strings.ReplaceAll(cdiSpec, "LIBRARY", library)), 0o644))
@@ -60,5 +62,12 @@ func TestCDI(t *testing.T) {
 	noErr(t, err)
 	if contains(names, "gpu-two") {
 		t.Errorf("the other device is there: %v", names)
+	}
+
+	gone := h.spec(t, digest)
+	gone.CDIDevices = []string{"example.com/gpu=GPU-three"}
+	err = h.Driver.Create(t.Context(), gone)
+	if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "GPU-three; make one with nvidia-ctk") {
+		t.Errorf("a device that no spec names: %v", err)
 	}
 }

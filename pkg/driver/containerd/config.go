@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/medforge/medforge/pkg/driver/cdi"
 	"github.com/medforge/medforge/pkg/driver/containerd/logdriver"
 	"github.com/medforge/medforge/pkg/driver/containerd/network"
 )
@@ -42,8 +43,9 @@ type Config struct {
 	// CLIPath is the host's medforge program, mounted read-only at
 	// /usr/local/bin/medforge. Empty: sessions have none.
 	CLIPath string
-	// CDISpecDirs are searched for device specs. Empty: /etc/cdi, /var/run/cdi.
-	CDISpecDirs []string
+	// Devices finds the CDI specs of sessions' devices. Nil: those in /etc/cdi
+	// and /var/run/cdi.
+	Devices *cdi.Registry
 	// RuncRoot keeps runc's state. Empty: containerd's own choice. Tests use
 	// it so that nothing of theirs is outside their folder.
 	RuncRoot string
@@ -67,8 +69,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.LogMaxBytes == 0 {
 		c.LogMaxBytes = logdriver.DefaultMaxBytes
 	}
-	if len(c.CDISpecDirs) == 0 {
-		c.CDISpecDirs = []string{"/etc/cdi", "/var/run/cdi"}
+	if c.Devices == nil {
+		c.Devices = cdi.New([]string{"/etc/cdi", "/var/run/cdi"}, "")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

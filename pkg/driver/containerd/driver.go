@@ -10,7 +10,6 @@ import (
 	"github.com/containerd/containerd/v2/defaults"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"google.golang.org/grpc"
-	"tags.cncf.io/container-device-interface/pkg/cdi"
 
 	"github.com/medforge/medforge/pkg/driver/containerd/network"
 	"github.com/medforge/medforge/pkg/session"
@@ -22,7 +21,6 @@ type Driver struct {
 	c     Config
 	cli   *client.Client
 	net   *network.Manager
-	cdi   *cdi.Cache
 	slugs keyed // one change of a session's container at a time
 }
 
@@ -51,17 +49,12 @@ func Open(c Config) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No watching: specs are read when a session starts, which is rare.
-	devices, err := cdi.NewCache(cdi.WithSpecDirs(c.CDISpecDirs...), cdi.WithAutoRefresh(false))
-	if err != nil {
-		return nil, fmt.Errorf("preparing CDI: %w", err)
-	}
 	cli, err := client.New(c.Address, client.WithTimeout(connectTime), client.WithDefaultNamespace(c.Namespace),
 		client.WithDefaultRuntime(runtimeName))
 	if err != nil {
 		return nil, fmt.Errorf("containerd's address: %w", err)
 	}
-	return &Driver{c: c, cli: cli, net: net, cdi: devices}, nil
+	return &Driver{c: c, cli: cli, net: net}, nil
 }
 
 // Close ends the connection. Sessions run on.

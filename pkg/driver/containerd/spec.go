@@ -159,21 +159,13 @@ func withNamespaces(slug, netns string) oci.SpecOpts {
 }
 
 // withDevices injects what CDI knows under the names: device nodes, libraries,
-// hooks.
+// hooks. The specs are read anew: they may be newer than this driver.
 func (d *Driver) withDevices(s session.Spec) oci.SpecOpts {
 	return func(_ context.Context, _ oci.Client, _ *containers.Container, spec *oci.Spec) error {
-		if len(s.CDIDevices) == 0 {
-			return nil
+		err := d.c.Devices.Inject(spec, s.CDIDevices)
+		if f := fault.As(err); f != nil {
+			return fault.Wrap(err, fault.Unavailable, "runtime/cdi-failed", "The device of session %s cannot be injected: %s.", s.Slug, f.Message)
 		}
-		// Specs that cannot be read are no reason to refuse devices of others.
-		if err := d.cdi.Refresh(); err != nil {
-			d.c.Logger.Warn("a CDI specification cannot be used", "folders", d.c.CDISpecDirs, "error", err)
-		}
-		if missing, err := d.cdi.InjectDevices(spec, s.CDIDevices...); err != nil {
-			return fault.Wrap(err, fault.Unavailable, "runtime/cdi-failed",
-				"The device of session %s cannot be injected: no CDI specification in %s fits %s. Make one with: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
-				s.Slug, strings.Join(d.c.CDISpecDirs, ", "), strings.Join(append(missing, s.CDIDevices[len(missing):]...), ", "))
-		}
-		return nil
+		return err
 	}
 }
