@@ -77,10 +77,11 @@ type Containerd struct {
 
 // Network is the bridge that sessions reach the outside through.
 type Network struct {
-	Bridge     string       `mapstructure:"bridge"`
-	Subnet     netip.Prefix `mapstructure:"subnet"`
-	CNIBinDirs []string     `mapstructure:"cni_bin_dirs"`
-	DNS        []netip.Addr `mapstructure:"dns"`
+	Bridge     string         `mapstructure:"bridge"`
+	Subnet     netip.Prefix   `mapstructure:"subnet"`
+	CNIBinDirs []string       `mapstructure:"cni_bin_dirs"`
+	Deny       []netip.Prefix `mapstructure:"deny"` // what sessions must not reach
+	DNS        []netip.Addr   `mapstructure:"dns"`
 }
 
 // Workspace says where sessions' files are kept.

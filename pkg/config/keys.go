@@ -44,6 +44,7 @@ func keys() []key {
 		{"network.bridge", "medforge0", ifname(), "The bridge that sessions hang on. Made when it is not there."},
 		{"network.subnet", "10.89.0.0/16", subnet{}, "IPv4 network for sessions, masqueraded; nothing else on the host may use it."},
 		{"network.cni_bin_dirs", []string{"/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"}, list{of: path{}, min: 1}, "Where CNI's plugins bridge, host-local and loopback are looked for, in this order."},
+		{"network.deny", []string{}, list{of: prefix4{}}, "IPv4 addresses and networks that sessions must not reach, such as the management network of the hosts. Other sessions, the host itself and 169.254.0.0/16 (where clouds answer for credentials) never can be reached."},
 		{"network.dns", []string{}, list{of: ip{}}, "Name servers for sessions. Empty: the host's own, those on loopback left out."},
 
 		{"workspace.driver", WorkspaceZFS, choice{WorkspaceZFS, WorkspaceDir}, "zfs: a dataset a session. dir: plain folders in data_dir, for trying MedForge without ZFS; there quota is not enforced."},
@@ -69,7 +70,7 @@ func keys() []key {
 		{"session.cpu_millis", 0, integer{min: 0, max: 1 << 20}, "Thousandths of a core for one session. 0: a fair share, the host's divided by max_concurrent."},
 		{"session.memory", "0", size{atLeast: 256 << 20, max: 1 << 50}, "Memory for one session. \"0\": a fair share."},
 		{"session.pids", 0, integer{min: 0, atLeast: 64, max: 1 << 22}, "Processes and threads for one session. 0: a fair share."},
-		{"session.shared_memory", "8G", size{min: 64 << 20, max: 1 << 50}, "/dev/shm in a session. PyTorch's data loaders need far more than the usual 64M. It counts as the session's memory only as far as it is used."},
+		{"session.shared_memory", "8G", size{min: 64 << 20, max: 1 << 50}, "/dev/shm in a session. PyTorch's data loaders need far more than the usual 64M. At most half of the session's memory, as which it counts so far as it is used."},
 		{"session.log_size", "16M", size{min: 64 << 10, max: 1 << 40}, "What is kept of a session's output; the oldest goes first."},
 
 		{"signup.mode", SignupOpen, choice{SignupOpen, SignupClosed, SignupInvite}, "open: anyone who reaches the listener. invite: with one of invite_codes. closed: only medforge admin user create."},

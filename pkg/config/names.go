@@ -90,6 +90,17 @@ func (prefix) parse(raw any) (any, string) {
 	return nil, "an address or a network, such as \"10.0.0.7\" or \"10.0.0.0/24\""
 }
 
+// prefix4 is an IPv4 network or address; sessions have nothing else.
+type prefix4 struct{}
+
+func (prefix4) parse(raw any) (any, string) {
+	p, wrong := prefix{}.parse(raw)
+	if wrong != "" || !p.(netip.Prefix).Addr().Is4() {
+		return nil, "an IPv4 address or network, such as \"10.0.0.7\" or \"10.0.0.0/24\" (sessions have no IPv6)"
+	}
+	return p, ""
+}
+
 type ip struct{}
 
 func (ip) parse(raw any) (any, string) {

@@ -61,6 +61,7 @@ func openDrivers(ctx context.Context, c config.Config, logger *slog.Logger) (d d
 		LogDir:      logDir(c),
 		LogMaxBytes: int64(c.Session.LogSize) / 2, // the log and the one before it
 		LogProgram:  self,
+		ShmBytes:    int64(c.Session.SharedMemory),
 		CLIPath:     besides(self, "medforge"),
 		Devices:     devices,
 		Network: network.Config{
@@ -68,6 +69,7 @@ func openDrivers(ctx context.Context, c config.Config, logger *slog.Logger) (d d
 			PluginDirs:  c.Network.CNIBinDirs,
 			Bridge:      c.Network.Bridge,
 			Subnet:      c.Network.Subnet,
+			Deny:        c.Network.Deny,
 			Nameservers: c.Network.DNS,
 			Logger:      logger,
 		},

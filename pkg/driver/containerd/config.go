@@ -43,6 +43,9 @@ type Config struct {
 	// CLIPath is the host's medforge program, mounted read-only at
 	// /usr/local/bin/medforge. Empty: sessions have none.
 	CLIPath string
+	// ShmBytes is the size of /dev/shm in a session, where half of the session's
+	// memory limit is not less. 0: 8 GiB.
+	ShmBytes int64
 	// Devices finds the CDI specs of sessions' devices. Nil: those in /etc/cdi
 	// and /var/run/cdi.
 	Devices *cdi.Registry
@@ -66,6 +69,9 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.Namespace, DefaultNamespace)
 	set(&c.RunDir, DefaultRunDir)
 	set(&c.Network.RunDir, filepath.Join(c.RunDir, "net"))
+	if c.ShmBytes == 0 {
+		c.ShmBytes = shmDefault
+	}
 	if c.LogMaxBytes == 0 {
 		c.LogMaxBytes = logdriver.DefaultMaxBytes
 	}

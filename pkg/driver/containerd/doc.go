@@ -21,7 +21,7 @@
 //
 // Its root file system is a writable layer of containerd's that goes with the
 // container and has no quota: what must last, and what is large, belongs in the
-// workspace. /dev/shm is half of the memory limit, or 8 GiB.
+// workspace. /dev/shm is as configured, at most half of the memory limit.
 //
 // The Pack's entrypoint has to reap orphans (tini -g --): containerd starts no
 // init. Limits are set as asked; what is a fair share is the caller's question.

@@ -84,6 +84,19 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// TestSharedMemory is of the configured size where half the memory is more.
+func TestSharedMemory(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, func(c *containerd.Config) { c.ShmBytes = 96 << 20 })
+	spec := h.spec(t, h.importMini(t))
+	spec.Limits.MemoryBytes = 512 << 20
+	info, err := h.start(t, spec).Read("/proc/self/mountinfo")
+	noErr(t, err)
+	if !strings.Contains(info, "size=98304k") {
+		t.Errorf("no mount of 96 MiB:\n%s", info)
+	}
+}
+
 // TestNoLimits is a session on a host that divides nothing up.
 func TestNoLimits(t *testing.T) {
 	t.Parallel()

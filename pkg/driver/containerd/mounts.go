@@ -14,7 +14,7 @@ import (
 	"github.com/medforge/medforge/pkg/session"
 )
 
-// shmDefault is the size of /dev/shm where memory has no limit. PyTorch's data
+// shmDefault is the most that /dev/shm gets unless configured. PyTorch's data
 // loaders pass batches through it, and the kernel's 64 MiB end them with a bus
 // error.
 const shmDefault = 8 << 30
@@ -27,7 +27,7 @@ func (d *Driver) withMounts(s session.Spec) oci.SpecOpts {
 		for _, m := range spec.Mounts {
 			switch m.Destination {
 			case "/dev/shm":
-				m.Options = []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", shmSize(s.Limits))}
+				m.Options = []string{"nosuid", "noexec", "nodev", "mode=1777", fmt.Sprintf("size=%d", shmSize(d.c.ShmBytes, s.Limits))}
 			case "/run":
 				continue // root's; nobody in a session is
 			}
@@ -54,12 +54,13 @@ func (d *Driver) withMounts(s session.Spec) oci.SpecOpts {
 	}
 }
 
-// shmSize is half of the memory; it counts against the memory's limit.
-func shmSize(l session.Limits) int64 {
+// shmSize is at most half of the memory: it counts against the memory's limit,
+// and a full one must leave room for the programs that filled it.
+func shmSize(most int64, l session.Limits) int64 {
 	if l.MemoryBytes > 0 {
-		return l.MemoryBytes / 2
+		return min(most, l.MemoryBytes/2)
 	}
-	return shmDefault
+	return most
 }
 
 // etcFiles are the files of /etc that a session has of its own.
