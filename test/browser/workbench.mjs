@@ -22,7 +22,7 @@ const context = await chromium.launchPersistentContext(profile, {
 });
 try {
   const page = context.pages()[0] ?? (await context.newPage());
-  page.setDefaultTimeout(120_000);
+  page.setDefaultTimeout(240_000);
   await page.goto(link, { waitUntil: 'domcontentloaded' });
   await page.waitForSelector('.monaco-workbench .part.editor');
   const url = new URL(page.url());
