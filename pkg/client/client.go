@@ -150,6 +150,10 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		req.Header.Set("Authorization", "Bearer "+c.o.Token)
 	}
 	resp, err := c.http.Do(req)
+	if err != nil && r.method == http.MethodGet && hungUp(err) {
+		// The daemon was killed. The next one, which systemd starts, has its socket.
+		resp, err = c.http.Do(req)
+	}
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
 	}

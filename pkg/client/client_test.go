@@ -304,3 +304,30 @@ func TestLogs(t *testing.T) {
 		t.Errorf("interrupted: %v", err)
 	}
 }
+
+// TestHungUp has a daemon that is killed with a call in hand: what only asks is
+// asked again, what changes something is not.
+func TestHungUp(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls atomic.Int64
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if calls.Add(1)%2 == 1 {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, `{"data": {}}`)
+	})}
+	go srv.Serve(l)
+	t.Cleanup(func() { srv.Close() })
+	c, ctx := dial(t, client.Options{Socket: socket}), within(t)
+	if _, err := c.CurrentSession(ctx); err != nil || calls.Load() != 2 {
+		t.Errorf("a question: %v after %d calls", err, calls.Load())
+	}
+	if _, err := c.StartSession(ctx, api.SessionCreate{}); fault.CodeOf(err) != client.CodeUnreachable || calls.Load() != 3 {
+		t.Errorf("a change: %v after %d calls", err, calls.Load())
+	}
+}

@@ -56,6 +56,16 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		"MedForge's daemon at %s cannot be reached: %v. See whether it runs: systemctl status medforged", c.o.Socket, root(err))
 }
 
+// hungUp reports that the connection ended before an answer.
+func hungUp(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
+}
+
 // root is the innermost error: the outer ones repeat the URL.
 func root(err error) error {
 	for {

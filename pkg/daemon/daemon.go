@@ -89,11 +89,15 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Daemon, err error
 	if err = d.services(ctx, o); err != nil {
 		return nil, err
 	}
-	if d.socket, err = listenSocket(ctx, c); err != nil {
+	in, err := takeInherited()
+	if err != nil {
+		return nil, err
+	}
+	if d.socket, err = listenSocket(ctx, c, in); err != nil {
 		return nil, err
 	}
 	d.undo.push(ignoreClosed(d.socket.Close))
-	if d.public, err = listenPublic(c); err != nil {
+	if d.public, err = listenPublic(ctx, c, in); err != nil {
 		return nil, err
 	}
 	d.undo.push(ignoreClosed(d.public.Close))
@@ -144,6 +148,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	d.logger.Info("ending; sessions go on")
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.HTTP.ShutdownGrace+shutdownSlack)
 	defer cancel()
+	d.api.EndStreams()
 	err = errors.Join(err, servers.shutdown(bounded, d.cfg.HTTP.ShutdownGrace))
 	err = errors.Join(err, d.proxy.Close(bounded))
 	end()

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log"
 	"log/slog"
@@ -11,36 +10,16 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/medforge/medforge/pkg/config"
-	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/httpapi"
 )
 
-// listenPublic opens the public listener.
-func listenPublic(c config.Config) (net.Listener, error) {
-	l, err := net.Listen("tcp", c.HTTP.Listen)
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "daemon/listen",
-			"The public listener %s cannot be opened. See who has it (ss -ltnp), or set another http.listen.", c.HTTP.Listen)
-	}
-	if !c.TLS() {
-		return l, nil
-	}
-	pair, err := tls.LoadX509KeyPair(c.HTTP.TLSCert, c.HTTP.TLSKey)
-	if err != nil {
-		return nil, errors.Join(fault.Wrap(err, fault.Invalid, "daemon/certificate",
-			"The certificate %s with the key %s cannot be used.", c.HTTP.TLSCert, c.HTTP.TLSKey), l.Close())
-	}
-	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}), nil
-}
-
 // servers are the listeners' HTTP servers.
-type servers []*http.Server
+type servers []*server
 
 // serve starts both; one that ends by itself is told to failed.
 func (d *Daemon) serve(failed chan<- error) servers {
 	h := d.cfg.HTTP
-	newServer := func(handler http.Handler) *http.Server {
+	newHTTP := func(handler http.Handler) *http.Server {
 		return &http.Server{
 			Handler:           handler,
 			ReadHeaderTimeout: h.ReadHeaderTimeout,
@@ -49,33 +28,26 @@ func (d *Daemon) serve(failed chan<- error) servers {
 			ErrorLog:          quiet(d.logger),
 		}
 	}
-	socket := newServer(d.api.Socket())
+	socket, public := newHTTP(d.api.Socket()), newHTTP(d.proxy)
 	socket.ConnContext = httpapi.PeerContext
-	public := newServer(d.proxy)
-	for s, l := range map[*http.Server]net.Listener{socket: d.socket, public: d.public} {
+	all := servers{newServer(socket, d.socket), newServer(public, d.public)}
+	for _, s := range all {
 		go func() {
-			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.serve(); err != nil {
 				failed <- err
 			}
 		}()
 	}
-	return servers{socket, public}
+	return all
 }
 
-// shutdown lets requests end for the grace, then cuts what is left: streams
-// and logs that are followed never end by themselves.
+// shutdown lets requests end for the grace, then cuts what is left.
 func (s servers) shutdown(ctx context.Context, grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	errs := make(chan error, len(s))
 	for _, srv := range s {
-		go func() {
-			err := srv.Shutdown(ctx)
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = srv.Close()
-			}
-			errs <- err
-		}()
+		go func() { errs <- srv.shutdown(ctx) }()
 	}
 	var all []error
 	for range s {

@@ -3,15 +3,12 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"time"
-
-	"github.com/coreos/go-systemd/v22/activation"
 
 	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/fault"
@@ -22,18 +19,9 @@ const socketMode = 0o660
 
 // listenSocket returns the daemon's unix socket: the one that systemd hands
 // over, so that a restart refuses nobody, or one of its own.
-func listenSocket(ctx context.Context, c config.Config) (net.Listener, error) {
-	inherited, err := activation.ListenersWithNames()
-	if err != nil {
-		return nil, fmt.Errorf("sockets from systemd: %w", err)
-	}
-	for _, ls := range inherited {
-		for _, l := range ls {
-			if l != nil && l.Addr().Network() == "unix" && l.Addr().String() == c.Socket {
-				l.(*net.UnixListener).SetUnlinkOnClose(false) // the file is systemd's
-				return l, nil
-			}
-		}
+func listenSocket(ctx context.Context, c config.Config, in inherited) (net.Listener, error) {
+	if l := in.socket(c.Socket); l != nil {
+		return l, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(c.Socket), 0o755); err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "daemon/socket", "The folder of the socket %s cannot be made: %v", c.Socket, err)

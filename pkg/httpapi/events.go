@@ -76,6 +76,9 @@ func (s *Server) sendEvents(ctx context.Context, w io.Writer, begin string, sub 
 	defer quiet.Stop()
 	for {
 		select {
+		case <-s.ending.Done():
+			s.sendEnd(ctx, w, errEnding)
+			return
 		case e, ok := <-sub.C:
 			if !ok {
 				s.sendEnd(ctx, w, sub.Err())
@@ -105,6 +108,9 @@ func (s *Server) sendEvent(w io.Writer, e event.Event) error {
 	_, err = fmt.Fprintf(w, "id: %s\ndata: %s\n\n", s.Events.ID(e), data)
 	return err
 }
+
+// errEnding ends a stream; its reader comes back to the next daemon.
+var errEnding = fault.New(fault.Unavailable, "events/closed", "the daemon is shutting down")
 
 // sendEnd says why the stream ends, unless the reader ended it.
 func (s *Server) sendEnd(ctx context.Context, w io.Writer, why error) {

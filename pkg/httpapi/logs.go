@@ -18,11 +18,20 @@ type logsInput struct {
 // logs sends the session's output as it is, byte for byte. Whoever shows it on
 // a terminal must expect control sequences in it.
 func (s *Server) logs(ctx context.Context, a auth.Actor, in *logsInput) (http.HandlerFunc, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := func() bool { return true }
+	if in.Follow {
+		stop = context.AfterFunc(s.ending, cancel)
+	}
 	log, err := s.Sessions.Log(ctx, a, in.Name, in.Tail, in.Follow)
 	if err != nil {
+		stop()
+		cancel()
 		return nil, err
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
+		defer cancel()
+		defer stop()
 		defer log.Close()
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		if r.Method == http.MethodHead {

@@ -71,6 +71,9 @@ type Server struct {
 	Options
 	mux *http.ServeMux
 	doc []byte // openapi.json
+
+	ending     context.Context // ends with EndStreams
+	endStreams context.CancelFunc
 }
 
 // New builds a Server; it refuses a route table with a mistake in it.
@@ -95,11 +98,16 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("httpapi: Sessions, Accounts, Tickets, Events, SocketActor, Public and SessionURL are needed")
 	}
 	s := &Server{Options: o, mux: http.NewServeMux()}
+	s.ending, s.endStreams = context.WithCancel(context.Background())
 	if err := s.register(s.Routes()); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
+
+// EndStreams ends every stream of events and every log that is followed, those
+// to come included: a daemon that ends must not wait for them.
+func (s *Server) EndStreams() { s.endStreams() }
 
 // register checks the table and puts its rows on the mux and into the OpenAPI
 // document.

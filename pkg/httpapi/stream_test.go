@@ -206,6 +206,31 @@ func TestTheEndOfTheDaemonIsTold(t *testing.T) {
 	}
 }
 
+// TestEndStreams ends what would not end by itself, and nothing else.
+func TestEndStreams(t *testing.T) {
+	t.Parallel()
+	h := start(t, httpapitest.Options{})
+	h.Service.Add(row("aaaaaa22", session.Running), "line\n")
+	s := openStream(t, h, "", "")
+	s.block()
+	log, err := overSocket(t, h).Get("http://medforge/api/v1/sessions/aaaaaa22/logs?follow=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Body.Close()
+	h.API.EndStreams()
+	if b := s.block(); b["event"] != "problem" || !strings.Contains(b["data"], "events/closed") {
+		t.Errorf("the stream's end is %v", b)
+	}
+	if text, err := io.ReadAll(log.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the followed log ended with %q, %v", text, err)
+	}
+	whole := do(t, h.API.Public(), "GET", "/api/v1/sessions/aaaaaa22/logs", "", "Authorization", "Bearer root")
+	if got := string(read(t, whole)); got != "line\n" {
+		t.Errorf("a log that is not followed: %q", got)
+	}
+}
+
 func TestLogs(t *testing.T) {
 	t.Parallel()
 	h := start(t, httpapitest.Options{})

@@ -121,15 +121,24 @@ func (i *ide) read(path string) string {
 	return text
 }
 
-// socketGet asks the daemon on its unix socket, on a connection of its own.
+// socketGet asks the daemon on its unix socket, publicGet on its public
+// listener; each call has a connection of its own.
 func socketGet(ctx context.Context, path string) (int, string, error) {
+	return get(ctx, "unix", socketPath, "http://medforge"+path)
+}
+
+func publicGet(ctx context.Context, path string) (int, string, error) {
+	return get(ctx, "tcp", publicAddress, "http://medforge.localhost:8080"+path)
+}
+
+func get(ctx context.Context, network, address, url string) (int, string, error) {
 	c := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socketPath)
+			return new(net.Dialer).DialContext(ctx, network, address)
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://medforge"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
 		return 0, "", err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -84,35 +85,45 @@ func TestHangingDaemonIsRestarted(t *testing.T) {
 	lives(t, p, s, i, pid)
 }
 
-// TestRestartRefusesNobody: callers on the socket wait while the daemon is away.
+// TestRestartRefusesNobody: callers on the socket and on the public listener
+// wait while the daemon is away, also when it was killed; and one who follows
+// events does not keep it from ending.
 func TestRestartRefusesNobody(t *testing.T) {
 	ctx, end := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	asked := 0
-	for range 4 {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				code, body, err := socketGet(context.WithoutCancel(ctx), "/healthz")
-				mu.Lock()
-				asked++
-				mu.Unlock()
-				// 503 is an answer: it serves, and says what it has not looked at yet.
-				if err != nil || code != 200 && code != 503 {
-					t.Errorf("refused: %d %s %v", code, body, err)
-					return
+	defer wg.Wait()
+	defer end()
+	var asked [2]atomic.Int64
+	for i, get := range []func(context.Context, string) (int, string, error){socketGet, publicGet} {
+		for range 2 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					code, body, err := get(context.WithoutCancel(ctx), "/healthz")
+					asked[i].Add(1)
+					// 503 is an answer: it serves, and says what it has not looked at yet.
+					if err != nil || code != 200 && code != 503 {
+						t.Errorf("refused: %d %s %v", code, body, err)
+						return
+					}
 				}
-			}
+			})
+		}
+	}
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			_, _, _ = socketGet(ctx, "/api/v1/events")
+		}
+	})
+	for range 2 {
+		before := [2]int64{asked[0].Load(), asked[1].Load()}
+		run(t, "systemctl", "restart", "medforged.service")
+		eventually(t, "callers are answered after the restart", time.Minute, func() bool {
+			return t.Failed() || asked[0].Load() > before[0]+10 && asked[1].Load() > before[1]+10
 		})
 	}
-	count := func() int { mu.Lock(); defer mu.Unlock(); return asked }
-	for range 2 {
-		before := count()
-		run(t, "systemctl", "restart", "medforged.service")
-		eventually(t, "callers are answered after the restart", time.Minute, func() bool { return count() > before+20 })
+	if out := run(t, "journalctl", "-u", "medforged", "-n", "200", "-o", "cat"); strings.Contains(out, "State 'stop-sigterm' timed out") {
+		t.Errorf("the daemon did not end by itself:\n%s", out)
 	}
-	end()
-	wg.Wait()
 }
 
 // TestSocketStartsTheDaemon: a caller is enough.

@@ -21,6 +21,8 @@ const (
 	parent     = "tank/medforge/workspaces" // docs/install.md's
 	socketPath = "/run/medforge/medforged.sock"
 	configPath = "/etc/medforge/medforged.toml"
+	// publicAddress is http.listen of docs/install.md.
+	publicAddress = "127.0.0.1:8080"
 	// commandTimeout is generous: the machine may be emulated on busy cores.
 	commandTimeout = 3 * time.Minute
 )
