@@ -16,17 +16,24 @@ const (
 
 // GPU is one device of the host with its present readings.
 type GPU struct {
-	Index              int       `json:"index"`
-	UUID               string    `json:"uuid"`
-	Name               string    `json:"name" example:"NVIDIA H200"`
-	Status             GPUStatus `json:"status" enum:"free,in_use,disabled,quarantined,faulty"`
-	Reason             string    `json:"reason" doc:"Why it is quarantined or faulty; empty otherwise."`
-	MemoryTotalBytes   int64     `json:"memory_total_bytes"`
-	MemoryUsedBytes    int64     `json:"memory_used_bytes"`
-	UtilisationPercent int       `json:"utilisation_percent" minimum:"0" maximum:"100"`
-	TemperatureC       int       `json:"temperature_c"`
-	PowerMilliwatts    int       `json:"power_milliwatts"`
-	Session            *string   `json:"session" doc:"Slug of the session that has it, or null."`
+	Index              int          `json:"index"`
+	UUID               string       `json:"uuid"`
+	Name               string       `json:"name" example:"NVIDIA H200"`
+	Status             GPUStatus    `json:"status" enum:"free,in_use,disabled,quarantined,faulty"`
+	Reason             string       `json:"reason" doc:"Why it is quarantined or faulty, or what follows its session; empty otherwise."`
+	MemoryTotalBytes   int64        `json:"memory_total_bytes"`
+	MemoryUsedBytes    int64        `json:"memory_used_bytes"`
+	UtilisationPercent int          `json:"utilisation_percent" minimum:"0" maximum:"100"`
+	TemperatureC       int          `json:"temperature_c"`
+	PowerMilliwatts    int          `json:"power_milliwatts"`
+	Processes          []GPUProcess `json:"processes" nullable:"false" doc:"The host's processes that hold its memory."`
+	Session            *string      `json:"session" doc:"Slug of the session that has it, or null."`
+}
+
+// GPUProcess is a process that holds a GPU's memory.
+type GPUProcess struct {
+	PID             int   `json:"pid" doc:"Its number on the host."`
+	MemoryUsedBytes int64 `json:"memory_used_bytes" doc:"0 when the driver does not tell."`
 }
 
 // Pack is an image that sessions can run.
@@ -122,9 +129,9 @@ const (
 	EventSessionStage    = "session.stage" // data: stage, duration_ms; error when it failed
 	EventSessionRunning  = "session.running"
 	EventSessionStopping = "session.stopping"
-	EventSessionSnapshot = "session.snapshot" // data: snapshot, duration_ms; error when it failed
-	EventSessionStop     = "session.stop"     // data: reason, status, error
-	EventGPUSample       = "gpu.sample"
+	EventSessionSnapshot = "session.snapshot"    // data: snapshot, duration_ms; error when it failed
+	EventSessionStop     = "session.stop"        // data: reason, status, error
+	EventGPUSample       = "gpu.sample"          // data: gpus, each a GPU
 	EventLeaderboard     = "leaderboard.changed" // data: competition, user_id, name, rank, primary_score
 	EventScored          = "submission.scored"   // data: competition, submission_id, primary_score; error when it failed
 	EventDatasetProgress = "dataset.progress"    // data: dataset, done, total

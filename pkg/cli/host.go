@@ -45,10 +45,10 @@ func (a *app) gpuTable(gpus []api.GPU) {
 			fmt.Sprint(g.Index), g.Name, string(g.Status), session,
 			fmt.Sprintf("%s / %s", bytesText(g.MemoryUsedBytes), bytesText(g.MemoryTotalBytes)),
 			fmt.Sprintf("%d %%", g.UtilisationPercent), fmt.Sprintf("%d °C", g.TemperatureC),
-			fmt.Sprintf("%d W", (g.PowerMilliwatts+500)/1000), note,
+			fmt.Sprintf("%d W", (g.PowerMilliwatts+500)/1000), fmt.Sprint(len(g.Processes)), note,
 		})
 	}
-	a.print.table([]string{"GPU", "NAME", "STATUS", "SESSION", "MEMORY", "USE", "TEMP", "POWER", ""}, rows)
+	a.print.table([]string{"GPU", "NAME", "STATUS", "SESSION", "MEMORY", "USE", "TEMP", "POWER", "PROCS", ""}, rows)
 }
 
 func (a *app) whoamiCommand() *cobra.Command {

@@ -115,10 +115,38 @@ func (a *app) showSession(ctx context.Context, s api.Session) {
 		}
 		rows = append(rows, [2]string{"Space", space})
 	}
+	if !s.Status.Terminal() {
+		rows = append(rows, a.gpuReadings(ctx, s.Slug)...)
+	}
 	if s.ErrorMessage != "" {
 		rows = append(rows, [2]string{"Error", s.ErrorMessage})
 	}
 	a.print.pairs(rows...)
+}
+
+// gpuReadings is what a session's GPU does now, or nothing: without its
+// readings the session is still worth showing.
+func (a *app) gpuReadings(ctx context.Context, slug string) [][2]string {
+	gpus, err := a.client.GPUs(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, g := range gpus {
+		if g.Session == nil || *g.Session != slug {
+			continue
+		}
+		processes := fmt.Sprintf("%d processes", len(g.Processes))
+		if len(g.Processes) == 1 {
+			processes = "1 process"
+		}
+		rows := [][2]string{{"GPU use", fmt.Sprintf("%d %%, %s of %s, %s, %d °C, %d W", g.UtilisationPercent,
+			bytesText(g.MemoryUsedBytes), bytesText(g.MemoryTotalBytes), processes, g.TemperatureC, (g.PowerMilliwatts+500)/1000)}}
+		if g.Reason != "" {
+			rows = append(rows, [2]string{"GPU state", fmt.Sprintf("%s: %s", g.Status, g.Reason)})
+		}
+		return rows
+	}
+	return nil
 }
 
 func (a *app) sessionOpen() *cobra.Command {

@@ -58,7 +58,7 @@ func keys() []key {
 		{"gpu.hook_path", "", path{optional: true}, "The program nvidia-cdi-hook. Empty: looked for beside medforged, in PATH and in /usr/bin."},
 		{"gpu.library_path", "", path{optional: true}, "The file libnvidia-ml.so.1. Empty: looked for where the loader looks and where drivers are known to be put."},
 		{"gpu.driver_root", "/", path{}, "Where the NVIDIA driver's files are installed, such as /run/nvidia/driver for a driver in a container."},
-		{"gpu.sample_interval", "5s", duration{min: time.Second, max: 10 * time.Minute}, "How often readings are taken."},
+		{"gpu.sample_interval", "2s", duration{min: time.Second, max: 10 * time.Minute}, "How often the GPUs are read while sessions run or somebody watches. A GPU that is lost is noticed by it."},
 		{"gpu.idle_memory", "256M", size{max: 1 << 40}, "Memory that a GPU nobody uses may hold, what the driver reserves not counted. With more it is not given to anyone."},
 		{"gpu.idle_timeout", "15s", duration{min: time.Second, max: 10 * time.Minute}, "Time that a GPU gets to become idle after a session; then it is put in quarantine."},
 

@@ -10,6 +10,7 @@ import (
 	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/driver/zfs"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/store"
 )
 
@@ -104,13 +105,17 @@ func (d *Daemon) gpusState(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	var wrong []string
 	for _, g := range gpus {
-		switch {
-		case g.Fault != "":
-			return "", fault.New(fault.Unavailable, "gpus/fault", "GPU %d: %s", g.Index, g.Fault)
+		switch status, reason := g.Status(); {
+		case status == session.GPUFaulty:
+			wrong = append(wrong, fmt.Sprintf("GPU %d is faulty: %s", g.Index, reason))
 		case g.State.Reason != "":
-			return "", fault.New(fault.Conflict, "gpus/quarantined", "GPU %d is in quarantine: %s", g.Index, g.State.Reason)
+			wrong = append(wrong, fmt.Sprintf("GPU %d is in quarantine: %s", g.Index, g.State.Reason))
 		}
+	}
+	if len(wrong) > 0 {
+		return "", fault.New(fault.Conflict, "gpus/unusable", "%d of %d cannot be given: %s", len(wrong), len(gpus), strings.Join(wrong, "; "))
 	}
 	return fmt.Sprintf("%d by the %s driver", len(gpus), d.cfg.GPU.Driver), nil
 }

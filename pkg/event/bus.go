@@ -115,6 +115,13 @@ func (b *Bus) publish(e Event, audited bool) Event {
 	return e
 }
 
+// Listening reports whether there is any subscriber.
+func (b *Bus) Listening() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.subs) > 0
+}
+
 // Seq is the number of the newest event.
 func (b *Bus) Seq() uint64 {
 	b.mu.Lock()

@@ -204,13 +204,18 @@ func TestUnsubscribe(t *testing.T) {
 func TestVisibleTo(t *testing.T) {
 	t.Parallel()
 	mine, others, public, ours := Event{UserID: "a"}, Event{UserID: "b"}, Event{UserID: "b", Public: true}, Event{}
+	accounts := Event{SignedIn: true}
 	for _, c := range []struct {
 		user  string
 		admin bool
-		want  [4]bool
-	}{{"a", false, [4]bool{true, false, true, false}}, {"", false, [4]bool{false, false, true, false}}, {"c", true, [4]bool{true, true, true, true}}} {
+		want  [5]bool
+	}{
+		{"a", false, [5]bool{true, false, true, false, true}},
+		{"", false, [5]bool{false, false, true, false, false}},
+		{"c", true, [5]bool{true, true, true, true, true}},
+	} {
 		f := VisibleTo(c.user, c.admin)
-		if got := [4]bool{f(mine), f(others), f(public), f(ours)}; got != c.want {
+		if got := [5]bool{f(mine), f(others), f(public), f(ours), f(accounts)}; got != c.want {
 			t.Errorf("%q admin %v: %v, want %v", c.user, c.admin, got, c.want)
 		}
 	}

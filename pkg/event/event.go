@@ -49,8 +49,10 @@ type Event struct {
 	Slug      string         `json:"slug,omitempty"`
 	ActorID   string         `json:"actor_id,omitempty" doc:"Who caused it, when that is not the daemon itself."`
 	Data      map[string]any `json:"data,omitempty"`
-	// Public events may be seen by everybody, signed in or not.
-	Public bool `json:"-"`
+	// Public events may be seen by everybody, signed in or not; SignedIn ones by
+	// every account.
+	Public   bool `json:"-"`
+	SignedIn bool `json:"-"`
 	// Volatile events are not kept for the audit and not printed on stdout:
 	// readings that come every few seconds.
 	Volatile bool `json:"-"`

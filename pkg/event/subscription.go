@@ -108,11 +108,11 @@ func (s *Subscription) end(why error) {
 	}
 }
 
-// VisibleTo is the filter for what a caller may see: public events, and those
-// of the caller's own things; an admin sees all.
+// VisibleTo is the filter for what a caller may see: public events, with an
+// account what is everybody's and the caller's own; an admin sees all.
 func VisibleTo(userID string, admin bool) func(Event) bool {
 	return func(e Event) bool {
-		return admin || e.Public || (userID != "" && e.UserID == userID)
+		return admin || e.Public || (userID != "" && (e.SignedIn || e.UserID == userID))
 	}
 }
 

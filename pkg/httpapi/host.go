@@ -93,23 +93,18 @@ func (s *Server) gpus(ctx context.Context, a auth.Actor, _ *gpusInput, limit int
 }
 
 func wireGPU(v session.GPUView) api.GPU {
+	status, reason := v.Status()
 	g := api.GPU{
-		Index: v.Index, UUID: v.UUID, Name: v.Name, Status: api.GPUFree,
+		Index: v.Index, UUID: v.UUID, Name: v.Name, Status: api.GPUStatus(status), Reason: reason,
 		MemoryTotalBytes: v.MemoryTotalBytes, MemoryUsedBytes: v.MemoryUsedBytes,
 		UtilisationPercent: v.UtilisationPct, TemperatureC: v.TemperatureC, PowerMilliwatts: v.PowerMilliwatts,
+		Processes: []api.GPUProcess{},
+	}
+	for _, p := range v.Processes {
+		g.Processes = append(g.Processes, api.GPUProcess(p))
 	}
 	if v.SessionSlug != "" {
 		g.Session = &v.SessionSlug
-	}
-	switch {
-	case v.Fault != "":
-		g.Status, g.Reason = api.GPUFaulty, v.Fault
-	case v.SessionSlug != "":
-		g.Status = api.GPUInUse
-	case v.State.Reason != "":
-		g.Status, g.Reason = api.GPUQuarantined, v.State.Reason
-	case v.State.Disabled:
-		g.Status = api.GPUDisabled
 	}
 	return g
 }

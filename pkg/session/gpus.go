@@ -3,26 +3,18 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
-	"sync"
-	"time"
 
 	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/fault"
 )
 
-// GPUView is a device with who has it and what was decided about it.
-type GPUView struct {
-	GPU
-	SessionSlug string // of the active session that holds it, or empty
-	SessionUser string // that session's owner
-	State       GPUState
-}
-
-// candidates returns the devices that a new session may be given, in order of
-// index: readable, enabled, not quarantined, and not held by a container that
-// has no row.
+// candidates returns the devices that a new session may be given: readable,
+// enabled, not quarantined, and not held by a container that has no row. They
+// are in order of index, those that somebody computes on last: whoever gets
+// one of these sees it fail its check.
 func (s *Service) candidates(ctx context.Context) ([]GPU, error) {
 	all, err := s.o.GPUs.Inventory(ctx)
 	if err != nil {
@@ -52,43 +44,13 @@ func (s *Service) candidates(ctx context.Context) ([]GPU, error) {
 			free = append(free, g)
 		}
 	}
+	slices.SortStableFunc(free, func(a, b GPU) int { return min(len(a.Processes), 1) - min(len(b.Processes), 1) })
 	return free, nil
 }
 
-// GPUs returns every device as it stands, sampled once for all readers.
-func (s *Service) GPUs(ctx context.Context, a auth.Actor) ([]GPUView, error) {
-	if !a.Known() {
-		return nil, notSignedIn()
-	}
-	gpus, err := s.sampler.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	states, err := s.o.Store.GPUStates(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.o.Store.List(ctx, Filter{Statuses: []Status{Starting, Running, Stopping}})
-	if err != nil {
-		return nil, err
-	}
-	views := make([]GPUView, 0, len(gpus))
-	for _, g := range gpus {
-		v := GPUView{GPU: g, State: states[g.UUID]}
-		for _, r := range rows {
-			if r.GPUUUID == g.UUID {
-				v.SessionSlug, v.SessionUser = r.Slug, r.UserID
-			}
-		}
-		views = append(views, v)
-	}
-	return views, nil
-}
-
 // SetGPU enables or disables a device, named by index or UUID. Enabling also
-// ends a quarantine; a disabled one finishes its session and takes no new one.
+// ends a quarantine, which disabling leaves; a disabled one finishes its
+// session and takes no new one.
 // Errors: Denied, NotFound.
 func (s *Service) SetGPU(ctx context.Context, a auth.Actor, ref string, enabled bool) error {
 	if err := adminOnly(a); err != nil {
@@ -104,7 +66,15 @@ func (s *Service) SetGPU(ctx context.Context, a auth.Actor, ref string, enabled 
 		}
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
-		if err := s.o.Store.SetGPUState(ctx, GPUState{UUID: g.UUID, Disabled: !enabled, At: s.o.Now().UTC()}); err != nil {
+		state := GPUState{UUID: g.UUID, Disabled: !enabled, At: s.o.Now().UTC()}
+		if !enabled {
+			states, err := s.o.Store.GPUStates(ctx)
+			if err != nil {
+				return err
+			}
+			state.Reason = states[g.UUID].Reason
+		}
+		if err := s.o.Store.SetGPUState(ctx, state); err != nil {
 			return err
 		}
 		t := event.GPUDisabled
@@ -117,13 +87,43 @@ func (s *Service) SetGPU(ctx context.Context, a auth.Actor, ref string, enabled 
 	return fault.New(fault.NotFound, "gpus/not-found", "There is no GPU %q. The command medforge gpu list shows them.", ref)
 }
 
+// certify sees that nobody uses a session's GPU before the session gets it. A
+// device that is not clean within its time is quarantined, and the start fails:
+// the next one gets another.
+func (s *Service) certify(ctx context.Context, row Session) error {
+	inspectCtx, cancel := context.WithTimeout(ctx, runtimeTimeout)
+	defer cancel()
+	c, err := s.o.Runtime.Inspect(inspectCtx, row.Slug)
+	if err == nil && c.Running {
+		return nil // a start that a crash cut off: what uses the GPU is this session
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	err = s.awaitClean(ctx, row.GPUUUID)
+	if fault.Is(err, fault.Busy) || fault.Is(err, fault.Conflict) {
+		s.quarantine(ctx, row, fmt.Sprintf("Before session %s: %s", row.Slug, publicMessage(err)))
+		return fault.Wrap(err, fault.Conflict, "sessions/gpu-not-clean",
+			"The GPU that was free is not clean, and is given to nobody until an admin looks at it: %s. Start again to get another one.", publicMessage(err))
+	}
+	return err
+}
+
 // handBack checks that a session left its GPU clean, and quarantines the
 // device when it did not: it is given to nobody until an admin enables it.
 func (s *Service) handBack(ctx context.Context, row Session) {
+	if err := s.awaitClean(ctx, row.GPUUUID); err != nil && ctx.Err() == nil {
+		s.quarantine(ctx, row, fmt.Sprintf("After session %s: %s", row.Slug, publicMessage(err)))
+	}
+}
+
+// awaitClean waits until nobody uses a device, GPUIdleTimeout at most. The
+// error is what the driver said last before the time was over.
+func (s *Service) awaitClean(ctx context.Context, uuid string) error {
 	var last error
 	err := bounded(ctx, s.o.GPUIdleTimeout, func(ctx context.Context) error {
 		for {
-			err := s.o.GPUs.Clean(ctx, row.GPUUUID)
+			err := s.o.GPUs.Clean(ctx, uuid)
 			if err != nil && ctx.Err() == nil {
 				last = err
 			}
@@ -133,20 +133,22 @@ func (s *Service) handBack(ctx context.Context, row Session) {
 			}
 		}
 	})
-	if err == nil || ctx.Err() != nil {
-		return
+	if err != nil && last != nil && ctx.Err() == nil {
+		return last
 	}
-	if last != nil {
-		err = last
-	}
-	s.quarantine(ctx, row, fmt.Sprintf("After session %s: %s", row.Slug, publicMessage(err)))
+	return err
 }
 
+// quarantine keeps a device from new sessions and says why. One that is in
+// quarantine already keeps its first reason, which is nearest to the cause.
 func (s *Service) quarantine(ctx context.Context, row Session, reason string) {
 	s.o.Logger.Error("GPU quarantined", "gpu", row.GPUUUID, "reason", reason)
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	states, err := s.o.Store.GPUStates(ctx)
+	if err == nil && states[row.GPUUUID].Reason != "" {
+		return
+	}
 	if err == nil {
 		st := GPUState{UUID: row.GPUUUID, Disabled: states[row.GPUUUID].Disabled, Reason: reason, At: s.o.Now().UTC()}
 		err = s.o.Store.SetGPUState(ctx, st)
@@ -156,32 +158,4 @@ func (s *Service) quarantine(ctx context.Context, row Session, reason string) {
 	}
 	s.o.Publish(event.Event{Time: s.o.Now(), Type: event.GPUQuarantined, SessionID: row.ID, Slug: row.Slug,
 		Data: map[string]any{"gpu_uuid": row.GPUUUID, "gpu_index": row.GPUIndex, "reason": reason}})
-}
-
-// sampler reads the devices at most once a moment for all readers.
-type sampler struct {
-	gpus GPUs
-	now  func() time.Time
-
-	mu   sync.Mutex
-	at   time.Time
-	last []GPU
-	err  error
-}
-
-// sampleFor is how long one reading serves.
-const sampleFor = 2 * time.Second
-
-func newSampler(g GPUs, now func() time.Time) *sampler { return &sampler{gpus: g, now: now} }
-
-func (p *sampler) read(ctx context.Context) ([]GPU, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if age := p.now().Sub(p.at); p.at.IsZero() || age < 0 || age >= sampleFor {
-		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-		defer cancel()
-		p.last, p.err = p.gpus.Inventory(ctx)
-		p.at = p.now()
-	}
-	return p.last, p.err
 }

@@ -62,5 +62,12 @@ func (x *index) get(slug string) (View, bool) {
 	return e.view, ok
 }
 
+// any reports whether any session is active.
+func (x *index) any() bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.bySlug) > 0
+}
+
 // BySlug returns an active session without asking the database or allocating.
 func (s *Service) BySlug(slug string) (View, bool) { return s.index.get(slug) }

@@ -25,6 +25,8 @@ type Options struct {
 	Publish func(event.Event)
 	// UserLimit returns how many active sessions a user may have.
 	UserLimit func(ctx context.Context, userID string) (int, error)
+	// Listening says whether anybody reads events. nil: nobody.
+	Listening func() bool
 	// ServeAPI serves a session's own api socket until the listener closes.
 	// nil: sessions get no api socket.
 	ServeAPI func(l net.Listener, s Session)
@@ -35,6 +37,7 @@ type Options struct {
 	StopGrace      time.Duration // 10 s: between SIGTERM and SIGKILL
 	GPUIdleTimeout time.Duration // 15 s: for a GPU to be idle after its session
 	PollInterval   time.Duration // 15 s: the slow net beneath events
+	SampleInterval time.Duration // 2 s: between readings of the GPUs while sessions run or somebody listens
 	RetryFirst     time.Duration // 250 ms: first wait before a step is tried again
 	RetryMax       time.Duration // 30 s: the cap of that wait
 	Limits         Limits        // what each container gets at most
@@ -69,6 +72,7 @@ func NewService(o Options) *Service {
 	setDefault(&o.StopGrace, 10*time.Second)
 	setDefault(&o.GPUIdleTimeout, 15*time.Second)
 	setDefault(&o.PollInterval, 15*time.Second)
+	setDefault(&o.SampleInterval, 2*time.Second)
 	setDefault(&o.RetryFirst, 250*time.Millisecond)
 	setDefault(&o.RetryMax, 30*time.Second)
 	if o.Now == nil {
@@ -83,9 +87,12 @@ func NewService(o Options) *Service {
 	if o.Publish == nil {
 		o.Publish = func(event.Event) {}
 	}
+	if o.Listening == nil {
+		o.Listening = func() bool { return false }
+	}
 	s := &Service{o: o, index: newIndex(), health: newHealth(o.Now, o.Publish), apis: map[string]net.Listener{}}
 	s.drives = newDrives(s.drive)
-	s.sampler = newSampler(o.GPUs, o.Now)
+	s.sampler = newSampler(o.GPUs, o.Now, o.SampleInterval)
 	return s
 }
 

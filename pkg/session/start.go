@@ -134,6 +134,9 @@ func (s *Service) makeSockets(ctx context.Context, row Session, spec *Spec) erro
 }
 
 func (s *Service) findDevice(ctx context.Context, row Session, spec *Spec) error {
+	if err := s.certify(ctx, row); err != nil {
+		return err
+	}
 	devices, err := s.o.GPUs.CDIDevices(ctx, row.GPUUUID)
 	spec.CDIDevices = devices
 	return err

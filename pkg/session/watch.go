@@ -17,6 +17,7 @@ func (s *Service) Run(ctx context.Context) error {
 	loops.Go(func() { s.watchExits(ctx) })
 	loops.Go(func() { s.every(ctx, s.o.PollInterval, s.poll) })
 	loops.Go(func() { s.every(ctx, s.o.PollInterval/3, s.probe) })
+	loops.Go(func() { s.every(ctx, s.o.SampleInterval, s.watchGPUs) })
 	loops.Wait()
 	s.drives.end()
 	s.closeAPIs()
@@ -72,7 +73,7 @@ func (s *Service) probe(ctx context.Context) {
 		{"database", s.o.Store.Ping},
 		{"containerd", func(ctx context.Context) error { _, err := s.o.Runtime.Ping(ctx); return err }},
 		{"workspaces", s.o.Workspaces.Check},
-		{"gpus", func(ctx context.Context) error { _, err := s.sampler.read(ctx); return err }},
+		{"gpus", func(ctx context.Context) error { _, _, err := s.sampler.read(ctx, false); return err }},
 	}
 	recovered := false
 	for _, p := range parts {

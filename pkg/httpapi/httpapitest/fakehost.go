@@ -43,6 +43,7 @@ func (s *Service) GPUs(context.Context, auth.Actor) ([]session.GPUView, error) {
 		for _, r := range s.rows {
 			if r.Status.Active() && r.GPUIndex == i {
 				v.SessionSlug = r.Slug
+				v.Processes = []session.GPUProcess{{PID: 4711, MemoryUsedBytes: 1 << 29}}
 			}
 		}
 		out = append(out, v)
