@@ -30,7 +30,7 @@ func (a *app) adminCommand() *cobra.Command {
 			Use: "session", Short: "Everybody's sessions", Example: "  medforge admin session list",
 		}, a.sessionList(true), stop),
 		a.adminCompetition(), a.adminSubmission(),
-		a.reconcile(),
+		a.reconcile(), a.backup(), a.restore(),
 	)
 }
 

@@ -123,6 +123,8 @@ func (h *scriptHost) command(ts *testscript.TestScript, neg bool, args []string)
 		set(func(s *httpapitest.Settings) { s.FailAt = arg(1) })
 	case "snapshots-fail":
 		set(func(s *httpapitest.Settings) { s.SnapshotFails = true })
+	case "backups-break":
+		set(func(s *httpapitest.Settings) { s.BackupBreaks = true })
 	case "error": // kind code message
 		e := fault.New(fault.Kind(arg(1)), arg(2), "%s", strings.ReplaceAll(arg(3), `\e`, "\x1b"))
 		set(func(s *httpapitest.Settings) { s.Err = e })

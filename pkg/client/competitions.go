@@ -131,7 +131,7 @@ func (c *Client) CompetitionArchive(ctx context.Context, slug string) (io.ReadCl
 	if err != nil {
 		return nil, err
 	}
-	return &logReader{c: c, ctx: ctx, body: resp.Body}, nil
+	return &logReader{c: c, ctx: ctx, body: resp.Body, what: "The archive"}, nil
 }
 
 // AddCompetition sends a bundle as a tar archive. Errors: Denied, Invalid with

@@ -108,3 +108,14 @@ func (c *Client) Doctor(ctx context.Context) ([]api.Check, error) {
 	r, err := get[api.DoctorReport](ctx, c, api.Path("admin", "doctor"))
 	return r.Checks, err
 }
+
+// Backup opens a backup of the whole MedForge: a tar archive compressed by
+// zstd. It ends with ctx and has no other time limit. Errors: Denied; while
+// reading, Unavailable "client/stream-broke-off": what came is no backup.
+func (c *Client) Backup(ctx context.Context) (io.ReadCloser, error) {
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: api.Path("admin", "backup")})
+	if err != nil {
+		return nil, err
+	}
+	return &logReader{c: c, ctx: ctx, body: resp.Body, what: "The backup"}, nil
+}

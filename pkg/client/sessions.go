@@ -153,13 +153,14 @@ func (c *Client) SessionLogs(ctx context.Context, ref string, tail int, follow b
 	if err != nil {
 		return nil, err
 	}
-	return &logReader{c: c, ctx: ctx, body: resp.Body}, nil
+	return &logReader{c: c, ctx: ctx, body: resp.Body, what: "The log"}, nil
 }
 
 type logReader struct {
 	c    *Client
 	ctx  context.Context // of the stream, to tell an interrupt from a loss
 	body io.ReadCloser
+	what string // is read, for people
 }
 
 func (r *logReader) Read(b []byte) (int, error) {
@@ -169,7 +170,7 @@ func (r *logReader) Read(b []byte) (int, error) {
 	case r.ctx.Err() != nil:
 		err = r.ctx.Err()
 	default:
-		err = r.c.brokeOff("The log", err)
+		err = r.c.brokeOff(r.what, err)
 	}
 	return n, err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/medforge/medforge/pkg/account"
 	"github.com/medforge/medforge/pkg/competition"
 	"github.com/medforge/medforge/pkg/config"
+	"github.com/medforge/medforge/pkg/daemon/backup"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/httpapi"
 	"github.com/medforge/medforge/pkg/proxy"
@@ -32,9 +33,10 @@ type Options struct {
 
 // Daemon is a medforged: opened, then run.
 type Daemon struct {
-	cfg    config.Config
-	logger *slog.Logger
-	undo   undo
+	cfg     config.Config
+	version string
+	logger  *slog.Logger
+	undo    undo
 
 	store    *store.DB
 	bus      *event.Bus
@@ -67,7 +69,7 @@ func (u *undo) run() error {
 // never starts half. containerd may be away; sessions wait for it.
 // Errors: Conflict (another daemon), Invalid, Unavailable.
 func Open(ctx context.Context, c config.Config, o Options) (_ *Daemon, err error) {
-	d := &Daemon{cfg: c, logger: o.Logger}
+	d := &Daemon{cfg: c, version: o.Version, logger: o.Logger}
 	defer func() {
 		if err != nil {
 			_ = d.undo.run() // err says more
@@ -78,6 +80,9 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Daemon, err error
 		return nil, err
 	}
 	d.undo.push(lock.Close)
+	if err = backup.Unfinished(c.DataDir); err != nil {
+		return nil, err
+	}
 	if d.store, err = openStore(ctx, c, d.logger); err != nil {
 		return nil, err
 	}
@@ -109,11 +114,7 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Daemon, err error
 const storeWait = 60 * time.Second
 
 func openStore(ctx context.Context, c config.Config, logger *slog.Logger) (*store.DB, error) {
-	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
-		return nil, err
-	}
-	sc := store.Config{Driver: c.Database.Driver, Path: c.DatabaseFile(), DSN: c.Database.DSN.Reveal()}
-	db, err := retryUnavailable(ctx, storeWait, logger, func() (*store.DB, error) { return store.Open(ctx, sc, logger) })
+	db, err := openUnmigrated(ctx, c, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +122,14 @@ func openStore(ctx context.Context, c config.Config, logger *slog.Logger) (*stor
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+func openUnmigrated(ctx context.Context, c config.Config, logger *slog.Logger) (*store.DB, error) {
+	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
+		return nil, err
+	}
+	sc := store.Config{Driver: c.Database.Driver, Path: c.DatabaseFile(), DSN: c.Database.DSN.Reveal()}
+	return retryUnavailable(ctx, storeWait, logger, func() (*store.DB, error) { return store.Open(ctx, sc, logger) })
 }
 
 // Run serves until ctx ends. Sessions go on after it.

@@ -133,13 +133,14 @@ func Command(version string) *cobra.Command {
 				return err
 			},
 		},
+		restoreCommand(options),
 	)
 	return root
 }
 
 func noArgs(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("there is no command %q; the commands are check and migrate", args[0])}
+		return usageError{fmt.Errorf("there is no command %q; the commands are check, migrate and restore", args[0])}
 	}
 	return nil
 }

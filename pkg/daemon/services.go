@@ -64,6 +64,7 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		Sessions: d.sessions, Accounts: d.accounts, Tickets: tickets{d}, Events: d.bus,
 		Competitions: d.contests,
 		Doctor:       d.doctor,
+		Backup:       d.backup,
 		SocketActor:  d.accounts.UnixUser,
 		Public:       authenticator{d.accounts, d.cfg.Secure()},
 		BaseURL:      d.cfg.URL(d.cfg.Host()),

@@ -35,6 +35,7 @@ const (
 	Recovered       Type = "daemon.recovered" // part
 	DaemonReady     Type = "daemon.ready"
 	OrphanFound     Type = "daemon.orphan" // kind, name, action
+	BackupTaken     Type = "daemon.backup" // nothing: who is the actor
 )
 
 // Event is one thing that happened.

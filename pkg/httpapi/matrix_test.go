@@ -20,6 +20,7 @@ var matrix = map[string][6]int{
 	"GET /api/v1/events":                    {200, 200, 200, 401, 200, 200},
 	"GET /api/v1/admin/doctor":              {401, 403, 200, 401, 403, 403},
 	"POST /api/v1/admin/reconcile":          {401, 403, 200, 401, 403, 403},
+	"GET /api/v1/admin/backup":              {401, 403, 200, 401, 403, 403},
 	"POST /api/v1/sessions":                 {401, 201, 201, 401, 403, 403},
 	"GET /api/v1/sessions":                  {401, 200, 200, 401, 200, 200},
 	"GET /api/v1/sessions/current":          {401, 200, 200, 401, 200, 200},

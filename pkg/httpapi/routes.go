@@ -47,6 +47,9 @@ func (s *Server) hostRoutes() []Route {
 			Summary: "The host's prerequisites, as the daemon sees them"}, s.doctor),
 		answer(Route{Method: http.MethodPost, Path: api.Path("admin", "reconcile"), Access: Admin, Tag: tagHost,
 			Summary: "Bring rows and reality together now"}, s.reconcile),
+		bare(Route{Method: http.MethodGet, Path: api.Path("admin", "backup"), Access: Admin, Tag: tagHost,
+			Summary: "The database and the data directory, of one moment, as a tar archive compressed by zstd", Problems: []int{501, 507}},
+			content{media: "application/zstd"}, s.backup),
 	}
 }
 

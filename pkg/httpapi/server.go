@@ -35,6 +35,9 @@ type Options struct {
 	Events       *event.Bus
 	// Doctor returns what only the daemon can see of the host. nil: nothing.
 	Doctor func(ctx context.Context) []api.Check
+	// Backup takes the moment of a backup, which is then written out. nil:
+	// none can be taken.
+	Backup func(ctx context.Context, a auth.Actor) (Backup, error)
 
 	// SocketActor turns the uid of a caller on the unix socket into an actor,
 	// making its account at first use.

@@ -44,6 +44,12 @@ type Tickets interface {
 	Issue(ctx context.Context, a auth.Actor, s session.Session) (url string, expires time.Time, err error)
 }
 
+// Backup is one in the making. Close is called, whether it was written or not.
+type Backup interface {
+	Write(ctx context.Context, w io.Writer) error
+	Close() error
+}
+
 // Competitions is what the handlers ask of competition.Service. Errors are
 // those of its methods.
 type Competitions interface {

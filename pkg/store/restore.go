@@ -68,7 +68,7 @@ func (db *DB) load(ctx context.Context, d *dumpReader) error {
 		return db.fault(err, "restore the database")
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if err := empty(ctx, tx); err != nil {
+	if err := db.empty(ctx, tx); err != nil {
 		return db.fault(err, "restore the database")
 	}
 	err = d.load(ctx, tx)
@@ -85,12 +85,34 @@ func (db *DB) load(ctx context.Context, d *dumpReader) error {
 	return nil
 }
 
-func empty(ctx context.Context, q queryer) error {
+// Empty reports whether the database has no rows, migrated or not: what
+// Restore needs.
+func (db *DB) Empty(ctx context.Context) (bool, error) {
+	version, err := db.Version(ctx)
+	if err != nil || version == 0 {
+		return err == nil, err
+	}
+	err = db.read(ctx, "look whether the database is empty", func(q queryer) error { return db.empty(ctx, q) })
+	if fault.CodeOf(err) == codeNotEmpty {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+const codeNotEmpty = "store/not-empty"
+
+func (db *DB) empty(ctx context.Context, q queryer) error {
 	for _, t := range tables {
-		var one int
+		var there, one int
+		if err := q.QueryRowContext(ctx, db.engine.tableExists(), t.name).Scan(&there); err != nil {
+			return err
+		}
+		if there == 0 {
+			continue // the database is at an older version, as an older dump is
+		}
 		err := q.QueryRowContext(ctx, `SELECT 1 FROM `+t.name+` LIMIT 1`).Scan(&one)
 		if err == nil {
-			return fault.New(fault.Conflict, "store/not-empty",
+			return fault.New(fault.Conflict, codeNotEmpty,
 				"the database is not empty (%s has rows); restore into a new one", t.name)
 		}
 		if !errors.Is(err, sql.ErrNoRows) {

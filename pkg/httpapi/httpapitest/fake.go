@@ -36,6 +36,8 @@ type Settings struct {
 	SnapshotFails bool
 	// Degraded is what Health says.
 	Degraded []session.Degradation
+	// BackupBreaks makes backups break off in their middle.
+	BackupBreaks bool
 }
 
 // Service behaves to a caller as session.Service does, with nothing beneath.

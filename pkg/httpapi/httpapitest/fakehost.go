@@ -11,6 +11,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/httpapi"
 	"github.com/medforge/medforge/pkg/session"
 )
 
@@ -134,5 +135,24 @@ func (s *Service) Reconcile(_ context.Context, a auth.Actor) (session.ReconcileR
 	}
 	return report, s.set.Err
 }
+
+// Backup is not an archive, only bytes that may break off.
+func (s *Service) Backup(context.Context, auth.Actor) (httpapi.Backup, error) {
+	if err := s.err(); err != nil {
+		return nil, err
+	}
+	return fakeBackup{breaks: s.settings().BackupBreaks}, nil
+}
+
+type fakeBackup struct{ breaks bool }
+
+func (b fakeBackup) Write(_ context.Context, w io.Writer) error {
+	if _, err := io.WriteString(w, "all of it\n"); err != nil || !b.breaks {
+		return err
+	}
+	return fault.New(fault.Unavailable, "backup/data-dir", "The disk is gone.")
+}
+
+func (fakeBackup) Close() error { return nil }
 
 func (s *Service) Health() []session.Degradation { return s.settings().Degraded }

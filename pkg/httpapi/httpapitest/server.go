@@ -73,6 +73,7 @@ func Start(t testing.TB, o Options) *Host {
 	opt := httpapi.Options{
 		Sessions: h.Service, Accounts: h, Tickets: h, Events: h.Bus,
 		Doctor:      func(context.Context) []api.Check { return o.Doctor },
+		Backup:      h.Service.Backup,
 		SocketActor: func(context.Context, uint32) (auth.Actor, error) { return h.Actor(auth.ViaSocket), nil },
 		Public:      h,
 		SessionURL:  func(slug string) string { return "http://s-" + slug + ".medforge.localhost:8080/" },
