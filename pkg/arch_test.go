@@ -30,9 +30,11 @@ var rooms = map[string][]string{
 	"cmd/medforged": {"pkg/daemon", "pkg/config"},
 
 	// The client's side knows nothing of the daemon.
-	"pkg/cli":    {"pkg/client", "pkg/tui", "pkg/api", "pkg/fault", "pkg/config"},
-	"pkg/tui":    {"pkg/api", "pkg/fault"},
+	"pkg/cli":    {"pkg/client", "pkg/tui", "pkg/api", "pkg/fault", "pkg/config", "pkg/termtext"},
+	"pkg/tui":    {"pkg/api", "pkg/fault", "pkg/termtext"},
 	"pkg/client": {"pkg/api", "pkg/fault"},
+
+	"pkg/termtext": {},
 
 	// Both sides.
 	"pkg/api":    {"pkg/fault"},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/client"
 	"github.com/medforge/medforge/pkg/config"
+	"github.com/medforge/medforge/pkg/tui"
 )
 
 // System is what the command line has of the system it runs on.
@@ -29,15 +30,15 @@ type System struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Now     func() time.Time
-	// TUI runs the full-screen program; nil: this build has none.
-	TUI func(ctx context.Context, c *client.Client) error
+	// TUI runs the full-screen program.
+	TUI func(ctx context.Context, d tui.Daemon, o tui.Options) error
 }
 
 // OS is the real one.
 func OS() System {
 	return System{
 		Args: os.Args[1:], Environ: os.Environ(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, TUI: tui.Run,
 	}
 }
 
@@ -112,17 +113,12 @@ be reached.`,
 	root.SetFlagErrorFunc(flagError)
 	a.run(root, func(cmd *cobra.Command, _ []string) error {
 		if a.TUI != nil && isTerminal(a.Stdin) && isTerminal(a.Stdout) {
-			return a.TUI(cmd.Context(), a.client)
+			return a.fullScreen(cmd.Context())
 		}
 		return cmd.Help()
 	})
 	root.AddCommand(a.sessionCommand(), a.competitionCommand(), a.submitCommand(), a.submissionsCommand(), a.leaderboardCommand(),
-		a.datasetCommand(), a.gpuCommand(), a.whoamiCommand(), a.doctorCommand(), a.adminCommand())
-	if a.TUI != nil {
-		root.AddCommand(a.run(&cobra.Command{
-			Use: "tui", Short: "The full-screen program", Example: "  medforge tui", Args: cobra.NoArgs,
-		}, func(cmd *cobra.Command, _ []string) error { return a.TUI(cmd.Context(), a.client) }))
-	}
+		a.datasetCommand(), a.gpuCommand(), a.whoamiCommand(), a.doctorCommand(), a.tuiCommand(), a.adminCommand())
 	return root
 }
 

@@ -2,15 +2,12 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
-
-	"github.com/medforge/medforge/pkg/client"
 )
 
 // commands walks the whole tree, but not what cobra itself adds.
@@ -23,19 +20,15 @@ func commands(c *cobra.Command, visit func(*cobra.Command)) {
 	}
 }
 
-func testApp() *app {
-	return &app{System: System{TUI: func(context.Context, *client.Client) error { return nil }}}
-}
-
 // TestHelp compares every command's --help with its golden file; -update
 // writes them anew.
 func TestHelp(t *testing.T) {
 	seen := map[string]bool{}
-	commands(testApp().root(), func(c *cobra.Command) {
+	commands((&app{}).root(), func(c *cobra.Command) {
 		name := strings.ReplaceAll(c.CommandPath(), " ", "_")
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			root := testApp().root()
+			root := (&app{}).root()
 			root.SetOut(&out)
 			root.SetArgs(append(strings.Fields(c.CommandPath())[1:], "--help"))
 			if err := root.Execute(); err != nil {
@@ -69,7 +62,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestEveryCommandSaysWhatItIsAndHasAnExample(t *testing.T) {
-	commands(testApp().root(), func(c *cobra.Command) {
+	commands((&app{}).root(), func(c *cobra.Command) {
 		if c.Short == "" || c.Example == "" || strings.HasSuffix(c.Short, ".") {
 			t.Errorf("%s: short %q, example %q", c.CommandPath(), c.Short, c.Example)
 		}

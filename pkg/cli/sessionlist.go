@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 // sessionList lists the caller's sessions; with everybody set, all of them.
@@ -207,7 +207,7 @@ func (a *app) copyLog(r io.Reader) error {
 	for {
 		line, err := lines.ReadSlice('\n')
 		if len(line) > 0 {
-			if _, werr := io.WriteString(a.Stdout, logLine(string(line))); werr != nil {
+			if _, werr := io.WriteString(a.Stdout, termtext.LogLine(string(line))); werr != nil {
 				return werr
 			}
 		}
@@ -219,18 +219,6 @@ func (a *app) copyLog(r io.Reader) error {
 			return err
 		}
 	}
-}
-
-// logLine makes a line harmless. Of a line that was written over itself, as
-// progress bars are, the last state is what a terminal would show.
-func logLine(line string) string {
-	body, end := strings.CutSuffix(line, "\n")
-	body = strings.TrimRight(body, "\r")
-	body = cleanText(body[strings.LastIndexByte(body, '\r')+1:])
-	if end {
-		body += "\n"
-	}
-	return body
 }
 
 // snapshotsOf is how many of the newest sessions "snapshots" without a slug

@@ -74,47 +74,6 @@ func TestErrorsListWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestCleanText(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":                   "plain",
-		"a\tb\nc":                 "a\tb\nc",
-		"\x1b[31mred\x1b[0m":      "red",
-		"\x1b]0;title\x07x":       "x",
-		"\x1b]8;;http://e\x1b\\l": "l",
-		"\x1bPq\x1b\\x":           "x",
-		"a\x00\x08\x7fb":          "ab",
-		"\u009b31mx":              "31mx",
-		"\u202egnp.exe":           "gnp.exe",
-		"a\rb":                    "ab",
-		"unended \x1b[":           "unended ",
-		"grüße 日本 🙂":              "grüße 日本 🙂",
-	} {
-		if got := cleanText(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
-		}
-	}
-	if got := cleanCell("a\nb\tc\u2028d"); got != "a b c d" {
-		t.Errorf("cell %q", got)
-	}
-	for in, want := range map[string]string{"1%\r2%\r\n": "2%\n", "x\r": "x", "\r\n": "\n", "a": "a"} {
-		if got := logLine(in); got != want {
-			t.Errorf("log line %q became %q, want %q", in, got, want)
-		}
-	}
-}
-
-func FuzzCleanText(f *testing.F) {
-	f.Add("\x1b[31mred")
-	f.Add("\x9b2J")
-	f.Fuzz(func(t *testing.T, s string) {
-		for _, r := range cleanText(s) {
-			if r == 0x1b || (r < 0x20 && r != '\n' && r != '\t') || (r >= 0x7f && r < 0xa0) {
-				t.Fatalf("%q kept %q", s, r)
-			}
-		}
-	})
-}
-
 func TestFit(t *testing.T) {
 	for _, c := range []struct {
 		in    []int

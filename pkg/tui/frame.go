@@ -1,0 +1,179 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/muesli/termenv"
+)
+
+// span is where something stands on a line.
+type span struct{ from, to int }
+
+const brand = "MedForge"
+
+// tabTexts are the screens' names as they stand on the first line, shorter
+// where there is less room.
+func (m *model) tabTexts() []string {
+	for _, form := range []int{2, 1, 0} {
+		texts, sum := make([]string, len(m.screens)), len(brand)+2
+		for i, s := range m.screens {
+			name := s.name()
+			if form == 0 && i != m.front {
+				name = ""
+			}
+			texts[i] = strings.TrimSpace(fmt.Sprintf("%d %s", i+1, name))
+			sum += len(texts[i]) + 2
+		}
+		if form == 1 {
+			sum -= len(brand) + 2
+		}
+		if sum <= m.columns || form == 0 {
+			return texts
+		}
+	}
+	return nil
+}
+
+// withBrand reports whether there is room for the program's name.
+func (m *model) withBrand() bool {
+	sum := len(brand) + 3
+	for _, t := range m.tabTexts() {
+		sum += len(t) + 2
+	}
+	return sum <= m.columns
+}
+
+// tabs are where the screens' names stand, for the mouse.
+func (m *model) tabs() []span {
+	x := 1
+	if m.withBrand() {
+		x += len(brand) + 2
+	}
+	var at []span
+	for _, t := range m.tabTexts() {
+		at = append(at, span{x - 1, x + len(t) + 1})
+		x += len(t) + 2
+	}
+	return at
+}
+
+func (m *model) tabLine() string {
+	var b strings.Builder
+	b.WriteByte(' ')
+	if m.withBrand() {
+		b.WriteString(m.th.brand.Render(brand) + "  ")
+	}
+	for i, t := range m.tabTexts() {
+		style := m.th.tabOff
+		if i == m.front {
+			style = m.th.tabOn
+		}
+		b.WriteString(style.Render(t) + "  ")
+	}
+	who := m.me.Name
+	if who == "" {
+		who = m.me.UnixName
+	}
+	if who = clean(who); who != "" {
+		if m.admin() {
+			who += " (admin)"
+		}
+		who = m.th.muted.Render(cut(who, max(8, m.columns/4))) + " "
+	}
+	left := b.String()
+	if width(left)+width(who) > m.columns {
+		who = ""
+	}
+	return spread(left, who, m.columns)
+}
+
+// ruleLine parts the tabs from the screen, and is the banner when the daemon
+// is away or something is not well.
+func (m *model) ruleLine() string {
+	text, style := "", m.th.banner
+	switch {
+	case !m.conn.up && m.conn.err != nil:
+		wait := max(0, m.conn.retry.Sub(m.now()))
+		text = fmt.Sprintf("No connection to MedForge, trying again in %d s. %s", int(wait.Seconds()+0.999), why(m.conn.err))
+		if wait == 0 {
+			text = "No connection to MedForge, trying again now. " + why(m.conn.err)
+		}
+		style = m.th.bad.Bold(true)
+	case !m.conn.up:
+		text = "Connecting to MedForge at " + clean(m.daemon.Address())
+		style = m.th.muted
+	case m.health.Status == "degraded":
+		text = "Not well: " + clean(m.health.Why)
+	case m.meErr != nil:
+		text = why(m.meErr)
+	}
+	if text == "" {
+		return m.th.line.Render(strings.Repeat("─", m.columns))
+	}
+	text = "── " + cut(text, max(1, m.columns-5)) + " "
+	return style.Render(text) + m.th.line.Render(strings.Repeat("─", max(0, m.columns-width(text))))
+}
+
+// footLine is the filter while one types, what was said last, or the keys.
+func (m *model) footLine() string {
+	switch {
+	case m.finding:
+		m.find.Width = max(5, m.columns-4)
+		return cut(" "+m.find.View(), m.columns)
+	case m.note != "" && m.noteBad:
+		return m.th.bad.Render(cut(" "+m.note, m.columns))
+	case m.note != "":
+		return m.th.accent.Render(cut(" "+m.note, m.columns))
+	}
+	left := " "
+	if v := m.find.Value(); v != "" {
+		left += m.th.key.Render("/"+cut(clean(v), 20)) + m.th.muted.Render(" esc clears") + "  "
+	}
+	right := m.hintText([]binding{{"?", "keys", true}, {":", "commands", true}, {"q", "quit", true}})
+	if m.columns < 60 {
+		right = m.hintText([]binding{{"?", "keys", true}})
+	}
+	for _, b := range m.screen().bindings() {
+		if !b.hint {
+			continue
+		}
+		more := m.hintText([]binding{b}) + "  "
+		if width(left)+width(more)+width(right)+1 > m.columns {
+			break
+		}
+		left += more
+	}
+	return spread(left, right+" ", m.columns)
+}
+
+func (m *model) hintText(all []binding) string {
+	var parts []string
+	for _, b := range all {
+		parts = append(parts, m.th.key.Render(b.keys)+" "+m.th.muted.Render(b.what))
+	}
+	return strings.Join(parts, "  ")
+}
+
+// overlay puts a box in the middle of the lines below it.
+func (th *theme) overlay(rows []string, text string, columns int) []string {
+	reset := "\x1b[0m" // a colour that was cut off must not go on in the box
+	if th.profile == termenv.Ascii {
+		reset = ""
+	}
+	boxRows := strings.Split(text, "\n")
+	w := 0
+	for _, r := range boxRows {
+		w = max(w, width(r))
+	}
+	x, y := max(0, (columns-w)/2), max(0, (len(rows)-len(boxRows))/2)
+	for i, r := range boxRows {
+		if y+i >= len(rows) {
+			break
+		}
+		under := pad(rows[y+i], columns)
+		rows[y+i] = ansi.Truncate(under, x, "") + reset + pad(r, w) + reset + ansi.TruncateLeft(under, x+w, "")
+	}
+	return rows
+}

@@ -1,0 +1,292 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/bubbles/textinput"
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/medforge/medforge/pkg/api"
+)
+
+// screen is one of the program's. Every message reaches every screen, so that
+// what is loaded for one that is not in front is not lost.
+type screen interface {
+	name() string
+	shown() tea.Cmd // it came to the front, or the daemon came back
+	update(msg tea.Msg) tea.Cmd
+	key(k tea.KeyMsg) tea.Cmd
+	mouse(m tea.MouseMsg) tea.Cmd // Y counts from the screen's first line
+	view(columns, lines int) string
+	bindings() []binding
+	commands() []command
+	// filter narrows what is listed; every letter that is typed comes here.
+	filter(text string) tea.Cmd
+	// editing reports whether letters are text now, and no keys.
+	editing() bool
+}
+
+// binding is a key of a screen and what it does.
+type binding struct {
+	keys, what string
+	hint       bool // shown at the foot of the screen
+}
+
+// command is an entry of the palette.
+type command struct {
+	name string
+	run  func() tea.Cmd
+}
+
+// layer stands above the screen until it is done.
+type layer interface {
+	key(k tea.KeyMsg) (cmd tea.Cmd, done bool)
+	view(th *theme, columns, lines int) string
+}
+
+// model is the whole program.
+type model struct {
+	*hub
+	feed           *feed
+	columns, lines int
+	screens        []screen
+	front          int
+	layers         []layer
+	find           textinput.Model
+	finding        bool
+	note           string
+	noteBad        bool
+	noteEnds       time.Time
+}
+
+// Lines that are not the screen's: tabs and a rule above, keys below.
+const headLines, footLines = 2, 1
+
+// noteTime is how long something that is said stays.
+const noteTime = 6 * time.Second
+
+func newModel(ctx context.Context, d Daemon, th *theme, now func() time.Time, out Output) *model {
+	h := &hub{ctx: ctx, daemon: d, th: th, now: now, out: out, history: map[string]*history{},
+		usage: map[string]api.SessionUsage{}, stages: map[string][]stage{}}
+	m := &model{hub: h, feed: newFeed(d, now), columns: 80, lines: 24, find: newInput(th, "/")}
+	h.ask = func(l layer) { m.layers = append(m.layers, l) }
+	h.say = func(format string, args ...any) { m.tell(false, fmt.Sprintf(format, args...)) }
+	h.grief = func(err error) {
+		if !h.lost(err) {
+			m.tell(true, why(err))
+		}
+	}
+	h.show = m.showNamed
+	m.screens = []screen{newSessions(h)}
+	return m
+}
+
+// newInput is a field for one line.
+func newInput(th *theme, prompt string) textinput.Model {
+	in := textinput.New()
+	in.Prompt = prompt
+	in.PromptStyle, in.TextStyle, in.PlaceholderStyle, in.Cursor.Style = th.key, th.text, th.muted, th.text
+	in.Cursor.SetMode(1) // static: a blinking cursor draws the screen twice a second
+	in.CharLimit = 500
+	return in
+}
+
+func (m *model) tell(bad bool, text string) {
+	m.note, m.noteBad, m.noteEnds = clean(text), bad, m.now().Add(noteTime)
+}
+
+func (m *model) screen() screen { return m.screens[m.front] }
+
+func (m *model) showNamed(name string) tea.Cmd {
+	for i, s := range m.screens {
+		if s.name() == name {
+			return m.toFront(i)
+		}
+	}
+	return nil
+}
+
+func (m *model) toFront(i int) tea.Cmd {
+	if i < 0 || i >= len(m.screens) {
+		return nil
+	}
+	m.front = i
+	m.endFind(true)
+	return m.screens[i].shown()
+}
+
+// tick comes every second.
+func tick() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { return tickMsg(t) }) }
+
+// Init begins the feed's messages and the clock. The first feedMsg loads
+// everything.
+func (m *model) Init() tea.Cmd {
+	return tea.Batch(m.feed.listen(m.ctx), tick(), m.screen().shown())
+}
+
+// Update is the one place that changes anything.
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch x := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.columns, m.lines = x.Width, x.Height
+		return m, nil
+	case tea.KeyMsg:
+		return m, m.onKey(x)
+	case tea.MouseMsg:
+		return m, m.onMouse(x)
+	}
+	turn := m.conn.turn
+	cmds := []tea.Cmd{m.hub.update(msg)}
+	switch x := msg.(type) {
+	case feedMsg:
+		if x.panic != nil {
+			panic(x.panic) // here Bubble Tea gives the terminal back first
+		}
+		cmds = append(cmds, m.feed.listen(m.ctx))
+		if m.conn.turn != turn || x.missed {
+			cmds = append(cmds, m.screen().shown())
+		}
+	case tickMsg:
+		cmds = append(cmds, tick())
+		if m.note != "" && !m.now().Before(m.noteEnds) {
+			m.note = ""
+		}
+	case meMsg:
+		m.roles()
+	}
+	for _, s := range m.screens {
+		cmds = append(cmds, s.update(msg))
+	}
+	return m, tea.Batch(cmds...)
+}
+
+// roles shows what the caller may use.
+func (m *model) roles() {}
+
+// onKey: what is above the screen has the keys first, then a text field, then
+// the whole program, then the screen.
+func (m *model) onKey(k tea.KeyMsg) tea.Cmd {
+	key := k.String()
+	switch {
+	case key == "ctrl+c":
+		return tea.Quit
+	case key == "ctrl+z":
+		return tea.Suspend
+	case len(m.layers) > 0:
+		top := len(m.layers) - 1
+		l := m.layers[top]
+		cmd, done := l.key(k)
+		if done { // it may have opened another one above itself
+			for i := range m.layers {
+				if m.layers[i] == l {
+					m.layers = append(m.layers[:i], m.layers[i+1:]...)
+					break
+				}
+			}
+		}
+		return cmd
+	case m.finding:
+		return m.findKey(k)
+	case m.screen().editing():
+		return m.screen().key(k)
+	}
+	switch key {
+	case "q":
+		return tea.Quit
+	case "?":
+		m.ask(newHelp(m.screen()))
+		return nil
+	case ":", "ctrl+p":
+		m.ask(newPalette(m))
+		return nil
+	case "/":
+		m.finding = true
+		m.find.Focus()
+		return nil
+	case "tab":
+		return m.toFront((m.front + 1) % len(m.screens))
+	case "shift+tab":
+		return m.toFront((m.front + len(m.screens) - 1) % len(m.screens))
+	case "ctrl+l":
+		return tea.ClearScreen
+	}
+	if len(key) == 1 && key[0] >= '1' && key[0] <= '9' {
+		return m.toFront(int(key[0] - '1'))
+	}
+	return m.screen().key(k)
+}
+
+// findKey types into the filter: enter keeps it, escape takes it away.
+func (m *model) findKey(k tea.KeyMsg) tea.Cmd {
+	switch k.String() {
+	case "enter":
+		m.finding = false
+		m.find.Blur()
+		return nil
+	case "esc":
+		return m.endFind(true)
+	case "up", "down":
+		return m.screen().key(k)
+	}
+	before := m.find.Value()
+	m.find, _ = m.find.Update(k)
+	if now := m.find.Value(); now != before {
+		return m.screen().filter(clean(now))
+	}
+	return nil
+}
+
+func (m *model) endFind(forget bool) tea.Cmd {
+	m.finding = false
+	m.find.Blur()
+	if forget && m.find.Value() != "" {
+		m.find.SetValue("")
+		var cmds []tea.Cmd
+		for _, s := range m.screens {
+			cmds = append(cmds, s.filter(""))
+		}
+		return tea.Batch(cmds...)
+	}
+	return nil
+}
+
+func (m *model) onMouse(e tea.MouseMsg) tea.Cmd {
+	if len(m.layers) > 0 {
+		return nil
+	}
+	if e.Y == 0 {
+		if e.Action != tea.MouseActionPress || e.Button != tea.MouseButtonLeft {
+			return nil
+		}
+		for i, at := range m.tabs() {
+			if e.X >= at.from && e.X < at.to {
+				return m.toFront(i)
+			}
+		}
+		return nil
+	}
+	e.Y -= headLines
+	if e.Y < 0 || e.Y >= m.lines-headLines-footLines {
+		return nil
+	}
+	return m.screen().mouse(e)
+}
+
+// View draws the whole screen, exactly as large as the terminal.
+func (m *model) View() string {
+	if m.columns < 20 || m.lines < 6 {
+		return box("Too small.\nEnlarge it,\nor q quits.", m.columns, m.lines)
+	}
+	body := m.lines - headLines - footLines
+	rows := make([]string, 0, m.lines)
+	rows = append(rows, m.tabLine(), m.ruleLine())
+	rows = append(rows, boxLines(m.screen().view(m.columns, body), m.columns, body)...)
+	rows = append(rows, m.footLine())
+	if n := len(m.layers); n > 0 {
+		rows = m.th.overlay(rows, m.layers[n-1].view(m.th, m.columns, m.lines), m.columns)
+	}
+	return strings.Join(rows, "\n")
+}
