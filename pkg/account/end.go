@@ -57,6 +57,15 @@ func (s *Service) EndSessionHost(ctx context.Context, sessionID string) error {
 	return first
 }
 
+// isOf reports whether the entry is one of those that are listed as kind.
+// Browsers are those signed in on MedForge's own host, and those that are
+// signed in on a session's host only, by a link made over the socket or with a
+// token: no other entry of the list stands for them.
+func (e *Entry) isOf(kind CredentialKind) bool {
+	alone := e.cred.Kind == SessionHostCredential && (e.parent == nil || e.parent.cred.Kind != BrowserCredential)
+	return e.cred.Kind == kind || kind == BrowserCredential && alone
+}
+
 // Credentials lists the actor's own browsers or tokens, newest use as it is in
 // memory. Errors: Unauthenticated; Denied from inside a session.
 func (s *Service) Credentials(ctx context.Context, a auth.Actor, kind CredentialKind) ([]Credential, error) {
@@ -70,7 +79,7 @@ func (s *Service) Credentials(ctx context.Context, a auth.Actor, kind Credential
 	now, out := s.now(), []Credential{}
 	for _, c := range all {
 		e := s.table.get(c.ID)
-		if c.Kind != kind || e == nil || e.expired(now, s.idle) {
+		if e == nil || !e.isOf(kind) || e.expired(now, s.idle) {
 			continue
 		}
 		c.LastUsed = time.Unix(e.used.Load(), 0).UTC()
@@ -81,18 +90,43 @@ func (s *Service) Credentials(ctx context.Context, a auth.Actor, kind Credential
 
 // EndCredential ends one of the actor's own browsers or tokens.
 // Errors: NotFound "auth/credential-not-found".
-func (s *Service) EndCredential(ctx context.Context, a auth.Actor, id string) error {
+func (s *Service) EndCredential(ctx context.Context, a auth.Actor, kind CredentialKind, id string) error {
 	if err := personal(a); err != nil {
 		return err
 	}
 	e := s.table.get(id)
-	if e == nil || e.cred.UserID != a.UserID {
-		return fault.New(fault.NotFound, "auth/credential-not-found", "there is no token or browser of yours with the id %q", id)
+	if e == nil || e.cred.UserID != a.UserID || !e.isOf(kind) {
+		return fault.New(fault.NotFound, "auth/credential-not-found", "there is no %s of yours with the id %q", kind, id)
 	}
 	err := s.endOne(ctx, id)
 	s.publish(event.Event{Type: event.SignedOut, UserID: a.UserID, ActorID: a.UserID,
 		Data: map[string]any{"credential_id": id, "kind": string(e.cred.Kind)}})
 	return err
+}
+
+// EndOtherBrowsers signs the actor out everywhere but where the actor is, and
+// returns how many browsers that ended. Tokens stand. In memory they have
+// ended even when an error is returned.
+func (s *Service) EndOtherBrowsers(ctx context.Context, a auth.Actor) (int, error) {
+	if err := personal(a); err != nil {
+		return 0, err
+	}
+	s.tickets.drop(a.UserID) // a link that is still open would be one more
+	browsers := 0
+	gone := s.table.end(func(e *Entry) bool {
+		return e.cred.UserID == a.UserID && e.cred.ID != a.CredentialID && e.isOf(BrowserCredential)
+	})
+	var first error
+	for _, e := range gone {
+		if e.isOf(BrowserCredential) {
+			browsers++
+		}
+		if err := s.forget(ctx, e.cred.ID); err != nil && first == nil {
+			first = err
+		}
+	}
+	s.publish(event.Event{Type: event.SignedOut, UserID: a.UserID, ActorID: a.UserID, Data: map[string]any{"others": browsers}})
+	return browsers, first
 }
 
 // personal refuses whoever is nobody or sits in a session: what runs there must

@@ -206,7 +206,7 @@ func (s *Service) ChangePassword(ctx context.Context, a auth.Actor, current, nex
 	if err := personal(a); err != nil {
 		return err
 	}
-	if err := checkPassword("new_password", next); err != nil {
+	if err := checkPassword("new", next); err != nil {
 		return err
 	}
 	u, err := s.store.UserByID(ctx, a.UserID)

@@ -91,6 +91,10 @@ func (t *throttle) try(account string, from netip.Addr, now time.Time) error {
 		each.burst = 1
 	}
 	address, mine := get(t.address, k.address, perAddress, now), get(t.pair, k, perPair, now)
+	if !from.IsValid() {
+		// The unix socket: everybody on the host would share the one bucket.
+		address = &bucket{}
+	}
 	if wait := max(address.wait(perAddress), mine.wait(each)); wait > 0 {
 		return tooManyAttempts(wait)
 	}

@@ -68,6 +68,8 @@ const (
 	CodeForeignOrigin    = "request/foreign-origin"
 	CodeUnknownHost      = "request/unknown-host"
 	CodeNotSignedIn      = "auth/not-signed-in"
+	CodeProxyNotTrusted  = "auth/proxy-not-trusted"
+	CodeSignInExpired    = "auth/sign-in-expired"
 	CodeAdminOnly        = "auth/admin-only"
 	CodeNotFromSession   = "auth/not-from-a-session"
 	CodeInternal         = "internal/unexpected"

@@ -139,6 +139,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { d.accounts.Run(loops) })
+	wg.Go(func() { d.endSessionHosts(loops) })
 	wg.Go(func() { d.contests.Run(loops) })
 	wg.Go(func() { _ = d.sessions.Run(loops) }) // its error is the end of loops
 	failed := make(chan error, 2)

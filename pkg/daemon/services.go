@@ -51,14 +51,16 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		WatchSpace:     d.cfg.Workspace.Driver == config.WorkspaceZFS,
 		Logger:         d.logger,
 	})
-	_, port, _ := net.SplitHostPort(hostOf(d.cfg.URL(d.cfg.Host())))
+	trusted := proxy.Trusted(d.cfg.HTTP.TrustedProxies)
 	d.proxy = proxy.New(proxy.Options{
-		Hosts:    proxy.Hosts{Domain: d.cfg.Domain, Secure: d.cfg.Secure(), Port: port},
+		Hosts:    d.hosts(),
 		Sessions: sessionViews{d.sessions},
 		Dialer:   d.drivers.sockets,
 		Keys:     d.accounts,
 		Main:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.main().ServeHTTP(w, r) }),
-		Logger:   d.logger,
+
+		ClientAddr: trusted.ClientAddr,
+		Logger:     d.logger,
 	})
 	d.api, err = httpapi.New(httpapi.Options{
 		Sessions: d.sessions, Accounts: d.accounts, Tickets: tickets{d}, Events: d.bus,
@@ -67,12 +69,63 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		Backup:       d.backup,
 		SocketActor:  d.accounts.UnixUser,
 		Public:       authenticator{d.accounts, d.cfg.Secure()},
+		Secure:       d.cfg.Secure(),
+		ClientAddr:   trusted.ClientAddr,
+		TrustedProxy: trusted.Sent,
+		SessionProxy: httpapi.SessionProxy{Check: d.checkVisitor, Upstream: upstream(d.cfg.HTTP.Listen)},
 		BaseURL:      d.cfg.URL(d.cfg.Host()),
 		Origins:      []string{d.cfg.URL(d.cfg.Host())},
 		SessionURL:   func(slug string) string { return d.cfg.URL(d.cfg.SessionHost(slug)) + "/" },
 		Logger:       d.logger,
 	})
 	return err
+}
+
+// checkVisitor is the gate of a session's host, for a proxy in front.
+func (d *Daemon) checkVisitor(host string, h http.Header) error {
+	_, err := d.proxy.Check(host, h)
+	return err
+}
+
+// upstream is where a proxy on this host reaches the listener.
+func upstream(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen // the configuration was checked
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip != nil && ip.To4() == nil {
+			host = "::1"
+		}
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// endSessionHosts ends the cookies of a session's host when the session is
+// over. Until it hears of it they open nothing: the proxy asks whether the
+// session runs.
+func (d *Daemon) endSessionHosts(ctx context.Context) {
+	over := func(e event.Event) bool { return e.Type == event.SessionStop && e.SessionID != "" }
+	for ctx.Err() == nil {
+		for e := range d.bus.Subscribe(ctx, 0, over).C {
+			bounded, cancel := context.WithTimeout(ctx, shutdownSlack)
+			if err := d.accounts.EndSessionHost(bounded, e.SessionID); err != nil {
+				d.logger.Warn("cookies of an ended session's host are tried again later", "session", e.SessionID, "error", err)
+			}
+			cancel()
+		}
+		select { // it was too slow, or the bus is closed: not at once again
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// hosts are the names of the public listener, as people reach them.
+func (d *Daemon) hosts() proxy.Hosts {
+	_, port, _ := net.SplitHostPort(hostOf(d.cfg.URL(d.cfg.Host())))
+	return proxy.Hosts{Domain: d.cfg.Domain, Secure: d.cfg.Secure(), Port: port}
 }
 
 func (d *Daemon) newAccounts(ctx context.Context) (*account.Service, error) {
@@ -150,9 +203,7 @@ func (t tickets) Issue(ctx context.Context, a auth.Actor, s session.Session) (st
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	_, port, _ := net.SplitHostPort(hostOf(t.d.cfg.URL(t.d.cfg.Host())))
-	h := proxy.Hosts{Domain: t.d.cfg.Domain, Secure: t.d.cfg.Secure(), Port: port}
-	return h.TicketURL(s.Slug, ticket, "/"), expires, nil
+	return t.d.hosts().TicketURL(s.Slug, ticket, "/"), expires, nil
 }
 
 // authenticator finds out who calls on the public listener.
@@ -161,7 +212,6 @@ type authenticator struct {
 	secure   bool
 }
 
-func (a authenticator) Authenticate(r *http.Request) (auth.Actor, error) {
-	g, err := a.accounts.Authenticate(r, a.secure)
-	return g.Actor, err
+func (a authenticator) Authenticate(r *http.Request) (auth.Grant, error) {
+	return a.accounts.Authenticate(r, a.secure)
 }

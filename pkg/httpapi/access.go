@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
+	"net/netip"
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/auth"
@@ -31,6 +33,9 @@ func (r Route) admit(ctx context.Context) error {
 		return nil
 	}
 	if !a.Known() {
+		if stale := requestOf(ctx).stale; stale != nil {
+			return stale
+		}
 		return fault.New(fault.Unauthenticated, api.CodeNotSignedIn,
 			"You are not signed in. Sign in on MedForge's page or with medforge login URL.")
 	}
@@ -44,11 +49,22 @@ func (r Route) admit(ctx context.Context) error {
 // travels in the request's context: it is about that request and holds no
 // service.
 type request struct {
-	id    string
-	path  string
-	base  string // Options.BaseURL, for problem types
-	actor auth.Actor
+	id     string
+	path   string
+	base   string     // Options.BaseURL, for problem types
+	client netip.Addr // not valid on a unix socket
+	agent  string     // the client's user agent
+	// host is the one that the visitor of a proxy in front asked for, when
+	// such a proxy is believed.
+	host   string
+	actor  auth.Actor
+	pass   auth.Pass   // what let the actor in; nil for a socket's peers
+	stale  error       // a cookie that opens nothing came along
+	answer http.Header // of the answer
 }
+
+// setCookie replaces whatever the answer said about the sign-in cookie.
+func (r *request) setCookie(c *http.Cookie) { r.answer.Set("Set-Cookie", c.String()) }
 
 type requestKey struct{}
 
@@ -62,6 +78,24 @@ func requestOf(ctx context.Context) *request {
 		return r
 	}
 	return &request{}
+}
+
+// untilRevoked ends with ctx, or when what let the actor in has ended: a stream
+// must not outlive the sign-in.
+func untilRevoked(ctx context.Context) context.Context {
+	pass := requestOf(ctx).pass
+	if pass == nil {
+		return ctx
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	go func() { // ends with the request
+		defer cancel()
+		select {
+		case <-pass.Done():
+		case <-ctx.Done():
+		}
+	}()
+	return ctx
 }
 
 func actorOf(ctx context.Context) auth.Actor { return requestOf(ctx).actor }

@@ -43,7 +43,7 @@ func (s *Server) events(ctx context.Context, a auth.Actor, in *eventsInput) (htt
 	if in.LastEventID != "" {
 		begin = in.LastEventID
 	}
-	sub := s.Events.Subscribe(ctx, after, filter)
+	sub := s.Events.Subscribe(untilRevoked(ctx), after, filter)
 	if err := endedAtOnce(sub); err != nil {
 		return nil, err
 	}

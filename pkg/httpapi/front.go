@@ -4,47 +4,96 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
+	"github.com/medforge/medforge/pkg/account"
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/fault"
 )
 
+// door is how requests come in on one kind of listener.
+type door struct {
+	guard        func(*http.Request) error
+	authenticate func(*http.Request) (auth.Grant, error)
+	// client is the visitor's address; nil on a unix socket, where there is
+	// none.
+	client func(*http.Request) netip.Addr
+	// forwards reports whether X-Forwarded-Host is believed.
+	forwards func(*http.Request) bool
+}
+
 // Socket serves the daemon's unix socket: the caller is known by its uid,
 // which PeerContext must have put into the connection's context.
 func (s *Server) Socket() http.Handler {
-	return s.front(guardSocket, func(r *http.Request) (auth.Actor, error) {
-		uid, ok := peerUID(r.Context())
-		if !ok {
-			return auth.Actor{}, fault.New(fault.Internal, "auth/no-peer", "the listener has no PeerContext")
-		}
-		return s.SocketActor(r.Context(), uid)
+	return s.front(door{
+		guard: guardSocket,
+		authenticate: func(r *http.Request) (auth.Grant, error) {
+			uid, ok := peerUID(r.Context())
+			if !ok {
+				return auth.Grant{}, fault.New(fault.Internal, "auth/no-peer", "the listener has no PeerContext")
+			}
+			a, err := s.SocketActor(r.Context(), uid)
+			return auth.Grant{Actor: a}, err
+		},
+		// Whoever may use the socket is on this host and can ask for any
+		// session's host.
+		forwards: func(*http.Request) bool { return true },
 	})
 }
 
 // Public serves MedForge's own host names. Which hosts those are is decided
 // before: by whoever tells them apart from the sessions' hosts.
 func (s *Server) Public() http.Handler {
-	return s.front(guardOrigins(s.Origins), s.Options.Public.Authenticate)
+	return s.front(door{guard: guardOrigins(s.Origins), authenticate: s.Options.Public.Authenticate,
+		client: s.ClientAddr, forwards: s.TrustedProxy})
 }
 
 // Session serves the socket inside one session: whoever calls there is that
 // session's owner, and may do what the table allows from inside one.
 func (s *Server) Session(owner auth.Actor, sessionID string) http.Handler {
 	owner.Via, owner.SessionID = auth.ViaSession, sessionID
-	return s.front(guardSocket, func(*http.Request) (auth.Actor, error) { return owner, nil })
+	return s.front(door{guard: guardSocket, authenticate: func(r *http.Request) (auth.Grant, error) {
+		u, err := s.Accounts.Me(r.Context(), owner) // from memory
+		if err == nil && u.Disabled {
+			err = fault.New(fault.Denied, "auth/account-disabled", "This account is disabled. Ask an administrator of this host.")
+		}
+		return auth.Grant{Actor: owner}, err
+	}})
+}
+
+// admitted names the request and finds out who is asking.
+func (s *Server) admitted(d door, r *http.Request, req *request) error {
+	if err := d.guard(r); err != nil {
+		return err
+	}
+	if d.client != nil {
+		req.client = d.client(r)
+	}
+	if d.forwards != nil && d.forwards(r) {
+		req.host = r.Header.Get("X-Forwarded-Host")
+	}
+	g, err := d.authenticate(r)
+	if fault.CodeOf(err) == api.CodeSignInExpired {
+		// A cookie that opens nothing is nobody's. Without it the browser is
+		// asked to sign in once, and not for ever.
+		req.setCookie(account.NoCookie(s.Secure))
+		req.stale, err = err, nil
+	}
+	req.actor, req.pass = g.Actor, g.Pass
+	return err
 }
 
 // front stands before the mux on every listener: a name for the request, the
 // guard, who is asking, and what happens to whatever no route takes.
-func (s *Server) front(guard func(*http.Request) error, authenticate func(*http.Request) (auth.Actor, error)) http.Handler {
+func (s *Server) front(d door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		req := &request{id: s.requestID(), path: r.URL.EscapedPath(), base: s.BaseURL}
+		h := w.Header()
+		req := &request{id: s.requestID(), path: r.URL.EscapedPath(), base: s.BaseURL, agent: r.UserAgent(), answer: h}
 		r = r.WithContext(withRequest(r.Context(), req))
 		rec := &recorder{ResponseWriter: w}
-		h := w.Header()
 		h.Set("X-Request-Id", req.id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
@@ -59,16 +108,10 @@ func (s *Server) front(guard func(*http.Request) error, authenticate func(*http.
 				"ms", float64(s.Now().Sub(start).Microseconds())/1000)
 		}()
 
-		if err := guard(r); err != nil {
+		if err := s.admitted(d, r, req); err != nil {
 			s.writeProblem(rec, r, err)
 			return
 		}
-		actor, err := authenticate(r)
-		if err != nil {
-			s.writeProblem(rec, r, err)
-			return
-		}
-		req.actor = actor
 		s.serve(rec, r)
 	})
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/api"
-	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/httpapi"
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
 	"github.com/medforge/medforge/pkg/session"
@@ -24,7 +23,7 @@ const base = "https://medforge.example.org"
 func start(t *testing.T, o httpapitest.Options) *httpapitest.Host {
 	edit := o.Edit
 	o.Edit = func(h *httpapi.Options) {
-		h.BaseURL, h.Origins = base, []string{base}
+		h.BaseURL, h.Origins, h.Secure = base, []string{base}, true
 		if edit != nil {
 			edit(h)
 		}
@@ -112,30 +111,5 @@ func row(slug string, status session.Status) session.Session {
 		Status: status, PackID: "default", PackDigest: "sha256:abc", GPUIndex: 3, GPUUUID: "GPU-3",
 		ContainerID: session.ContainerName(slug), Workspace: "tank/w", CreatedAt: time.Unix(1764000000, 0),
 		StartedAt: time.Unix(1764000001, 0), ErrorMessage: "",
-	}
-}
-
-// callers are the ways in, as headers on a handler.
-type caller struct {
-	name    string
-	handler func(h *httpapitest.Host) http.Handler
-	header  []string
-}
-
-func callers() []caller {
-	public := func(h *httpapitest.Host) http.Handler { return h.API.Public() }
-	inside := func(h *httpapitest.Host) http.Handler {
-		return h.API.Session(auth.Actor{UserID: httpapitest.Alice.ID, Role: auth.RoleUser}, row("aaaaaa22", "").ID)
-	}
-	insideAdmin := func(h *httpapitest.Host) http.Handler {
-		return h.API.Session(auth.Actor{UserID: httpapitest.Admin.ID, Role: auth.RoleAdmin}, row("aaaaaa22", "").ID)
-	}
-	return []caller{
-		{"anonymous", public, nil},
-		{"owner", public, []string{"Authorization", "Bearer alice"}},
-		{"admin", public, []string{"Authorization", "Bearer root"}},
-		{"bad token", public, []string{"Authorization", "Bearer x"}},
-		{"inside", inside, nil},
-		{"admin inside", insideAdmin, nil},
 	}
 }

@@ -23,7 +23,7 @@ func (s *Server) logs(ctx context.Context, a auth.Actor, in *logsInput) (http.Ha
 	if in.Follow {
 		stop = context.AfterFunc(s.ending, cancel)
 	}
-	log, err := s.Sessions.Log(ctx, a, in.Name, in.Tail, in.Follow)
+	log, err := s.Sessions.Log(untilRevoked(ctx), a, in.Name, in.Tail, in.Follow)
 	if err != nil {
 		stop()
 		cancel()

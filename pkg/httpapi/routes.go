@@ -10,8 +10,11 @@ import (
 // Routes is the table: what there is, and who may call it.
 func (s *Server) Routes() []Route {
 	var all []Route
-	for _, group := range [][]Route{s.hostRoutes(), s.sessionRoutes(), s.gpuRoutes(), s.packRoutes()} {
+	for _, group := range [][]Route{s.hostRoutes(), s.accountRoutes(), s.userRoutes(), s.sessionRoutes(), s.gpuRoutes(), s.packRoutes()} {
 		all = append(all, group...)
+	}
+	if s.SessionProxy.Check != nil {
+		all = append(all, s.sessionProxyRoutes()...)
 	}
 	if s.Competitions != nil {
 		all = append(append(all, s.competitionRoutes()...), s.datasetRoutes()...)
@@ -22,6 +25,7 @@ func (s *Server) Routes() []Route {
 // Tags group the routes in the OpenAPI document.
 const (
 	tagHost     = "host"
+	tagAccounts = "accounts"
 	tagSessions = "sessions"
 	tagGPUs     = "gpus"
 	tagPacks    = "packs"
@@ -38,8 +42,6 @@ func (s *Server) hostRoutes() []Route {
 		bare(Route{Method: http.MethodGet, Path: api.PathOpenAPI, Access: Everyone, InSession: true, Tag: tagHost,
 			Summary: "This document"},
 			content{media: "application/openapi+json"}, s.openAPI),
-		answer(Route{Method: http.MethodGet, Path: api.Path("me"), Access: SignedIn, InSession: true, Tag: tagHost,
-			Summary: "Who is asking"}, s.me),
 		bare(Route{Method: http.MethodGet, Path: api.Path("events"), Access: Everyone, InSession: true, Tag: tagHost,
 			Summary: "What happens, live, as far as the caller may see it", Problems: []int{404, 409}},
 			content{media: "text/event-stream"}, s.events),

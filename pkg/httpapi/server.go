@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -45,6 +46,18 @@ type Options struct {
 	// Public finds out who calls on the public listener.
 	Public Authenticator
 
+	// Secure says that people come by https: cookies are Secure and __Host-.
+	Secure bool
+	// ClientAddr is the address of a visitor on the public listener, after
+	// trusted proxies; nil takes the connection's.
+	ClientAddr func(*http.Request) netip.Addr
+	// TrustedProxy reports whether a request on the public listener was sent by
+	// a proxy in front whose X-Forwarded-Host is believed; nil believes none.
+	TrustedProxy func(*http.Request) bool
+
+	// SessionProxy answers proxies in front; without it they are not served.
+	SessionProxy SessionProxy
+
 	// BaseURL is MedForge's public URL without a slash at its end, such as
 	// "https://medforge.example.org". Empty: problem types stay relative.
 	BaseURL string
@@ -64,9 +77,10 @@ type Options struct {
 
 // Authenticator finds out who sent a request. The zero Actor is nobody, which
 // is no error: a route decides whether nobody may call it. Errors:
-// Unauthenticated (a credential that is not valid), Unavailable.
+// Unauthenticated: a token that is not valid; "auth/sign-in-expired" for a
+// cookie that opens nothing, which counts as nobody and is expired; Unavailable.
 type Authenticator interface {
-	Authenticate(r *http.Request) (auth.Actor, error)
+	Authenticate(r *http.Request) (auth.Grant, error)
 }
 
 // Server is the API. Its three handlers may serve any number of listeners.
@@ -92,6 +106,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader
+	}
+	if o.ClientAddr == nil {
+		o.ClientAddr = clientAddr
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

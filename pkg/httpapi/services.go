@@ -34,9 +34,24 @@ type Sessions interface {
 	Health() []session.Degradation
 }
 
-// Accounts knows who an actor is in full: account.Service.
+// Accounts is what the handlers ask of account.Service. Errors are those of its
+// methods.
 type Accounts interface {
 	Me(ctx context.Context, a auth.Actor) (account.User, error)
+	SignUp(ctx context.Context, n account.NewAccount, from account.Origin) (account.SignIn, error)
+	SignIn(ctx context.Context, email, password string, from account.Origin) (account.SignIn, error)
+	SignOut(ctx context.Context, a auth.Actor) error
+	ChangePassword(ctx context.Context, a auth.Actor, current, next string, from account.Origin) error
+
+	CreateToken(ctx context.Context, a auth.Actor, name string, life time.Duration) (string, account.Credential, error)
+	Credentials(ctx context.Context, a auth.Actor, kind account.CredentialKind) ([]account.Credential, error)
+	EndCredential(ctx context.Context, a auth.Actor, kind account.CredentialKind, id string) error
+	EndOtherBrowsers(ctx context.Context, a auth.Actor) (int, error)
+
+	ListUsers(ctx context.Context, a auth.Actor, after string, limit int) ([]account.User, error)
+	FindUser(ctx context.Context, a auth.Actor, ref string) (account.User, error)
+	CreateUser(ctx context.Context, a auth.Actor, n account.UserSpec) (u account.User, password string, err error)
+	SetUser(ctx context.Context, a auth.Actor, id string, c account.UserChange) (u account.User, password string, err error)
 }
 
 // Tickets makes one-time links into a session's host.

@@ -13,17 +13,11 @@ import (
 )
 
 // startCompetitions runs the real service, with the built-in competitions, on a
-// database of its own, until the test ends.
-func startCompetitions(t testing.TB, bus *event.Bus) *competition.Service {
+// database of its own, until the test ends. The database's accounts are empty.
+func startCompetitions(t testing.TB, bus *event.Bus) (*competition.Service, account.Store) {
 	t.Helper()
 	db := storetest.New(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	for _, u := range []account.User{Admin, Alice} {
-		u.CreatedAt = time.Now()
-		if err := db.Accounts().CreateUser(ctx, u); err != nil {
-			t.Fatal(err)
-		}
-	}
 	s, err := competition.New(competition.Options{
 		Store: db.Competitions(), Dir: t.TempDir(), BuiltIn: competitions.FS, Poll: 50 * time.Millisecond,
 		MaxSubmission: 1 << 20, Publish: func(e event.Event) { bus.Publish(e) },
@@ -37,5 +31,5 @@ func startCompetitions(t testing.TB, bus *event.Bus) *competition.Service {
 	done := make(chan struct{})
 	go func() { defer close(done); s.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-	return s
+	return s, db.Accounts()
 }
