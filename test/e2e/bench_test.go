@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/testkit/minipack"
 )
 
@@ -39,6 +40,29 @@ func BenchmarkSessionStart(b *testing.B) {
 	b.ReportMetric(float64(median(ours).Milliseconds()), "ms/start")
 	b.ReportMetric(float64(median(theirs).Milliseconds()), "ms/ctr")
 	b.ReportMetric(float64(median(ours))/float64(median(theirs)), "x/ctr")
+	for stage, took := range h.stages(b) {
+		b.ReportMetric(float64(median(took).Milliseconds()), "ms-"+stage)
+	}
+}
+
+// stages are the durations of every start's stages, as its events say them.
+func (h *host) stages(b *testing.B) map[string][]time.Duration {
+	b.Helper()
+	all := map[string][]time.Duration{}
+	for line := range strings.Lines(h.events()) {
+		var e struct {
+			Type event.Type `json:"event"`
+			Data struct {
+				Stage      string
+				DurationMS int64 `json:"duration_ms"`
+			}
+		}
+		h.decode(line, &e)
+		if e.Type == event.SessionStage {
+			all[e.Data.Stage] = append(all[e.Data.Stage], time.Duration(e.Data.DurationMS)*time.Millisecond)
+		}
+	}
+	return all
 }
 
 func median(d []time.Duration) time.Duration {
