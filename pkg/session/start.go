@@ -154,7 +154,7 @@ func (s *Service) awaitIDE(ctx context.Context, row Session, _ *Spec) error {
 		},
 	}}
 	var last error
-	tick := time.NewTicker(15 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		if last = askIDE(ctx, client); last == nil {
@@ -164,7 +164,7 @@ func (s *Service) awaitIDE(ctx context.Context, row Session, _ *Spec) error {
 			return fault.Wrap(last, fault.Conflict, "sessions/ide-socket-replaced",
 				"What stands at the session's IDE socket is not code-server's: %s", publicMessage(last))
 		}
-		if n%20 == 19 {
+		if n%60 == 59 {
 			if c, err := s.o.Runtime.Inspect(ctx, row.Slug); err == nil && !c.Running {
 				return fault.New(fault.Conflict, "sessions/ide-ended", "The IDE ended by itself with exit code %d before it answered.", c.ExitCode)
 			}
