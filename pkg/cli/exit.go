@@ -46,8 +46,8 @@ func (a *app) exit(err error) int {
 	}
 	message := err.Error()
 	if e := fault.As(err); e != nil {
-		message = e.Message                                  // not the cause: that is for logs
-		if len(e.Fields) > 1 && e.Code != "config/invalid" { // that one lists them itself
+		message = e.Message // not the cause: that is for logs
+		if len(e.Fields) > 0 && !toldAlready(e) {
 			message += "\n" + fieldLines(e.Fields)
 		}
 		if e.RetryAfter > 0 {
@@ -98,6 +98,11 @@ func codeOf(kind fault.Kind, code string) int {
 		}
 	}
 	return exitFailed
+}
+
+// toldAlready says whether the message itself says what is wrong and where.
+func toldAlready(e *fault.Error) bool {
+	return e.Code == "config/invalid" || len(e.Fields) == 1 && strings.Contains(e.Message, e.Fields[0].Loc)
 }
 
 // maxFields is how many mistakes are listed.
