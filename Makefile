@@ -1,6 +1,6 @@
 # Thin calls into scripts/, for people with make at hand.
 .DEFAULT_GOAL := help
-.PHONY: build test demo demo-down bench pack deb vm test-vm clean help
+.PHONY: build test demo demo-down bench pack deb vm test-vm test-gpu clean help
 
 build: ## bin/medforge and bin/medforged
 	sh scripts/build
@@ -20,6 +20,8 @@ vm: ## the virtual machine that stands for a production host; kept in the cache 
 	sh test/vm/build
 test-vm: ## install the .deb in it as docs/install.md says, and test it end to end
 	bash test/vm/run
+test-gpu: ## on a machine with an NVIDIA driver: sessions on its GPUs, end to end, without a network
+	sh scripts/test-gpu
 clean: ## remove what was built here; the cache folder stays
 	rm -rf bin dist web/out web/.next
 help: ## this list

@@ -112,9 +112,13 @@ func (a *app) doctorHost(path string) (doctor.Host, api.Check) {
 		}
 		c, _ = config.Load(config.Options{Environ: []string{}}) // the defaults alone are valid
 	}
+	cniDirs := c.Network.CNIBinDirs
+	if c.Network.Mode == config.NetworkNone {
+		cniDirs = nil
+	}
 	return doctor.Host{
 		Socket: a.cfg.Socket, SocketGroup: c.SocketGroup, Containerd: c.Containerd.Address,
-		CNIBinDirs: c.Network.CNIBinDirs, Simulated: c.GPU.Driver == config.GPUSimulated, Assumed: err != nil,
+		CNIBinDirs: cniDirs, Simulated: c.GPU.Driver == config.GPUSimulated, Assumed: err != nil,
 		Domain: c.Domain, DataDir: c.DataDir,
 	}, check
 }

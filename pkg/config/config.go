@@ -77,12 +77,19 @@ type Containerd struct {
 
 // Network is the bridge that sessions reach the outside through.
 type Network struct {
+	Mode       string         `mapstructure:"mode"` // NetworkBridge or NetworkNone
 	Bridge     string         `mapstructure:"bridge"`
 	Subnet     netip.Prefix   `mapstructure:"subnet"`
 	CNIBinDirs []string       `mapstructure:"cni_bin_dirs"`
 	Deny       []netip.Prefix `mapstructure:"deny"` // what sessions must not reach
 	DNS        []netip.Addr   `mapstructure:"dns"`
 }
+
+// What sessions reach.
+const (
+	NetworkBridge = "bridge"
+	NetworkNone   = "none"
+)
 
 // Workspace says where sessions' files are kept.
 type Workspace struct {

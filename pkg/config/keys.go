@@ -41,6 +41,7 @@ func keys() []key {
 		{"containerd.snapshotter", "overlayfs", label(), "The containerd snapshotter that holds sessions' file systems."},
 		{"containerd.timeout", "10s", duration{min: time.Second, max: 5 * time.Minute}, "Time for one call to containerd."},
 
+		{"network.mode", NetworkBridge, choice{NetworkBridge, NetworkNone}, "bridge: sessions reach outwards. none: they have nothing but their own loopback, and the host needs no bridge, CNI plugin or nf_tables; VS Code is reached all the same."},
 		{"network.bridge", "medforge0", ifname(), "The bridge that sessions hang on. Made when it is not there."},
 		{"network.subnet", "10.89.0.0/16", subnet{}, "IPv4 network for sessions, masqueraded; nothing else on the host may use it."},
 		{"network.cni_bin_dirs", []string{"/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"}, list{of: path{}, min: 1}, "Where CNI's plugins bridge, host-local and loopback are looked for, in this order."},

@@ -25,7 +25,7 @@ type Probe struct{ client *http.Client }
 func NewProbe(socketDir string) *Probe {
 	socket := filepath.Join(socketDir, "ide.sock")
 	return &Probe{client: &http.Client{
-		Timeout: time.Minute,
+		Timeout: 3 * time.Minute,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -165,6 +165,42 @@ func (p *Probe) Fork(n int) (int, error) {
 	var got int
 	_, err = fmt.Sscan(string(b), &got)
 	return got, err
+}
+
+// Run runs a program of the image inside the session, for two minutes at most,
+// and returns its exit code and what it printed.
+func (p *Probe) Run(args ...string) (code int, output string, err error) {
+	body, err := json.Marshal(args)
+	if err != nil {
+		return 0, "", err
+	}
+	b, err := p.Do(http.MethodPost, "/probe/run", nil, body)
+	if err != nil {
+		return 0, "", err
+	}
+	var answer struct {
+		Code   int    `json:"code"`
+		Output string `json:"output"`
+	}
+	err = json.Unmarshal(b, &answer)
+	return answer.Code, answer.Output, err
+}
+
+// Spawn starts a program of the image inside the session and does not wait for
+// it; what it prints goes into the session's log.
+func (p *Probe) Spawn(args ...string) error {
+	body, err := json.Marshal(args)
+	if err == nil {
+		_, err = p.Do(http.MethodPost, "/probe/spawn", nil, body)
+	}
+	return err
+}
+
+// Open opens a file of the session for reading and writing, and returns the
+// error's name ("EPERM"), or "" when it could be opened.
+func (p *Probe) Open(path string) (string, error) {
+	b, err := p.Do(http.MethodGet, "/probe/open", url.Values{"path": {path}}, nil)
+	return string(b), err
 }
 
 // Orphan starts a grandchild whose parent ends at once, that lives on for a

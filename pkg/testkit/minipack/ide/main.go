@@ -120,6 +120,9 @@ func (p *probes) routes() http.Handler {
 		"POST /probe/eat":         p.eat,
 		"POST /probe/fork":        p.fork,
 		"POST /probe/orphan":      p.orphan,
+		"POST /probe/run":         p.run,
+		"POST /probe/spawn":       p.spawn,
+		"GET /probe/open":         p.open,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			text, err := handle(r)

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/client"
+)
+
+const cudaprobe = "/usr/local/bin/cudaprobe"
+
+// holdMiB is what the program that stays keeps of the GPU's memory.
+const holdMiB = 2048
+
+func decodeChecks(text string) (map[string]api.Check, error) {
+	var r api.DoctorReport
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return nil, err
+	}
+	checks := map[string]api.Check{}
+	for _, c := range r.Checks {
+		checks[c.Name] = c
+	}
+	return checks, nil
+}
+
+// computes runs the CUDA program in a session.
+func (h *host) computes(s api.Session) (string, error) {
+	code, out, err := h.inside(s.Slug).Run(cudaprobe, "run", "256")
+	if err != nil || code != 0 {
+		return "", fmt.Errorf("exit %d, %v: %s", code, err, out)
+	}
+	if !strings.Contains(out, "devices=1 ") || !strings.Contains(out, "uuid="+s.GPUUUID) || !strings.Contains(out, "wrong=0") {
+		return "", errors.New(out)
+	}
+	return out, nil
+}
+
+// computing is what is seen of a session that uses its GPU.
+func (h *host) computing(ctx context.Context, s api.Session) {
+	if !h.real("a CUDA kernel runs in the session, its results are right", func() (string, error) { return h.computes(s) }) && !h.rehearse {
+		return
+	}
+	h.real("gpu list shows what the session uses", func() (string, error) { return h.seen(ctx, s) })
+	h.check("the event stream carries gpu.sample", func() (string, error) { return h.sampled(ctx, s) })
+	h.check("session show shows its GPU", func() (string, error) {
+		out, _, err := h.medforge(ctx, "session", "show", s.Slug)
+		for line := range strings.Lines(out) {
+			if strings.HasPrefix(line, "GPU use") {
+				return line, nil
+			}
+		}
+		return "", errors.Join(err, errors.New("no line GPU use in:\n"+out))
+	})
+	h.check("medforged restarts, the session keeps its GPU", func() (string, error) {
+		h.end(ctx, h.daemon)
+		if err := h.daemonUp(ctx); err != nil {
+			return "", err
+		}
+		var again api.Session
+		if err := h.ask(ctx, &again, "session", "show", s.Slug); err != nil {
+			return "", err
+		}
+		if again.Status != api.SessionRunning || again.GPUUUID != s.GPUUUID {
+			return "", fmt.Errorf("it is %s with %s", again.Status, again.GPUUUID)
+		}
+		if h.rehearse {
+			return "running", nil
+		}
+		return h.computes(s)
+	})
+	h.check("systemctl daemon-reload takes no GPU away", func() (string, error) {
+		if _, err := os.Stat("/run/systemd/system"); err != nil {
+			return "", cannotRun{"no systemd runs here"}
+		}
+		if out, err := exec.CommandContext(ctx, "systemctl", "daemon-reload").CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w: %s", err, out)
+		}
+		if h.rehearse {
+			return "", errRehearsal
+		}
+		return h.computes(s)
+	})
+}
+
+// seen starts the program that stays in the session, and waits until gpu list
+// shows its memory, its work and its process, as nvidia-smi does.
+func (h *host) seen(ctx context.Context, s api.Session) (string, error) {
+	if err := h.inside(s.Slug).Spawn(cudaprobe, "hold", fmt.Sprint(holdMiB), "600"); err != nil {
+		return "", err
+	}
+	var g api.GPU
+	err := within(ctx, 40*time.Second, func() (err error) {
+		if g, err = h.gpu(ctx, s.GPUUUID); err != nil {
+			return err
+		}
+		if g.MemoryUsedBytes < holdMiB<<20 || g.UtilisationPercent == 0 || len(g.Processes) == 0 || g.PowerMilliwatts == 0 || g.TemperatureC == 0 {
+			return fmt.Errorf("%+v", g)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if g.Session == nil || *g.Session != s.Slug || g.Status != api.GPUInUse {
+		return "", fmt.Errorf("its session is %v, its status %s", g.Session, g.Status)
+	}
+	for _, p := range g.Processes {
+		if !inSession(p.PID, s.Slug) {
+			return "", fmt.Errorf("process %d is not in the session", p.PID)
+		}
+	}
+	theirs, err := devices(ctx)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(theirs, func(d device) bool { return d.uuid == s.GPUUUID })
+	if i < 0 {
+		return "", errors.New("nvidia-smi does not list it")
+	}
+	if used := g.MemoryUsedBytes >> 20; used-theirs[i].usedMiB > 64 || theirs[i].usedMiB-used > 64 {
+		return "", fmt.Errorf("%d MiB in use, nvidia-smi says %d", used, theirs[i].usedMiB)
+	}
+	return fmt.Sprintf("%d MiB (nvidia-smi: %d), %d %%, %d °C, %d W, process %d of the session with %d MiB", g.MemoryUsedBytes>>20, theirs[i].usedMiB,
+		g.UtilisationPercent, g.TemperatureC, (g.PowerMilliwatts+500)/1000, g.Processes[0].PID, g.Processes[0].MemoryUsedBytes>>20), nil
+}
+
+// sampled waits for a sample in the stream that shows the session.
+func (h *host) sampled(ctx context.Context, s api.Session) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	c, err := client.New(client.Options{Socket: h.socket()})
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	stream, err := c.Events(ctx, client.EventOptions{})
+	if err != nil {
+		return "", err
+	}
+	defer stream.Close()
+	for {
+		e, err := stream.Next()
+		if err != nil {
+			return "", err
+		}
+		if e.Type != api.EventGPUSample {
+			continue
+		}
+		text, err := json.Marshal(e.Data["gpus"])
+		if err != nil {
+			return "", err
+		}
+		var gpus []api.GPU
+		if err := json.Unmarshal(text, &gpus); err != nil {
+			return "", err
+		}
+		for _, g := range gpus {
+			if g.Session != nil && *g.Session == s.Slug && g.UUID == s.GPUUUID && (h.rehearse || len(g.Processes) > 0) {
+				return fmt.Sprintf("GPU %d: %d MiB, %d %%, %d processes", g.Index, g.MemoryUsedBytes>>20, g.UtilisationPercent, len(g.Processes)), nil
+			}
+		}
+	}
+}
