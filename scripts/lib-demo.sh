@@ -30,7 +30,8 @@ demo_wait() {
 	shift 2
 	until "$@" >/dev/null 2>&1; do
 		left=$((left - 1))
-		if [ "$left" -le 0 ] || ! demo_alive "$name"; then
+		# Not demo_alive: just spawned, it may not yet have the program's name.
+		if [ "$left" -le 0 ] || ! kill -0 "$(cat "$DEMO/$name.pid")" 2>/dev/null; then
 			tail -n 20 "$DEMO/log/$name.err" >&2
 			die "$name did not come up; its log is $DEMO/log/$name.err"
 		fi
