@@ -56,9 +56,6 @@ func (s servers) shutdown(ctx context.Context, grace time.Duration) error {
 	return errors.Join(all...)
 }
 
-// main serves MedForge's own hosts.
-func (d *Daemon) main() http.Handler { return d.api.Public() }
-
 // answers asks the daemon itself over its own socket.
 func (d *Daemon) answers(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)

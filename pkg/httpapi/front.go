@@ -23,6 +23,9 @@ type door struct {
 	client func(*http.Request) netip.Addr
 	// forwards reports whether X-Forwarded-Host is believed.
 	forwards func(*http.Request) bool
+	// page serves what is no part of the API and reports whether it was such;
+	// nil: nothing is.
+	page func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // Socket serves the daemon's unix socket: the caller is known by its uid,
@@ -44,11 +47,20 @@ func (s *Server) Socket() http.Handler {
 	})
 }
 
-// Public serves MedForge's own host names. Which hosts those are is decided
-// before: by whoever tells them apart from the sessions' hosts.
+// Public serves MedForge's own host, the pages and the API. Which host that is
+// is decided before: by whoever tells it apart from the sessions' hosts.
 func (s *Server) Public() http.Handler {
-	return s.front(door{guard: guardOrigins(s.Origins), authenticate: s.Options.Public.Authenticate,
-		client: s.ClientAddr, forwards: s.TrustedProxy})
+	d := s.publicDoor()
+	d.page = s.page
+	return s.front(d)
+}
+
+// PublicAPI serves the host name that has the API alone.
+func (s *Server) PublicAPI() http.Handler { return s.front(s.publicDoor()) }
+
+func (s *Server) publicDoor() door {
+	return door{guard: guardOrigins(s.Origins), authenticate: s.Options.Public.Authenticate,
+		client: s.ClientAddr, forwards: s.TrustedProxy}
 }
 
 // Session serves the socket inside one session: whoever calls there is that
@@ -112,7 +124,9 @@ func (s *Server) front(d door) http.Handler {
 			s.writeProblem(rec, r, err)
 			return
 		}
-		s.serve(rec, r)
+		if d.page == nil || !d.page(rec, r) {
+			s.serve(rec, r)
+		}
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/account"
+	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/httpapi"
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
@@ -42,6 +43,11 @@ func openHouse(t *testing.T, o httpapitest.Options) *house {
 			return err
 		}}
 		opt.TrustedProxy = func(r *http.Request) bool { return strings.HasPrefix(r.RemoteAddr, "192.0.2.1:") } // httptest's client
+		hosts := proxy.Hosts{Domain: "example.org", Secure: true}
+		opt.SessionURL = func(slug string) string { return hosts.SessionOrigin(slug) + "/" }
+		opt.Pages = httpapi.Pages{Return: hosts.ReturnOrigin, Open: func(w http.ResponseWriter, r *http.Request, a auth.Actor) {
+			h.proxy.Open(w, r, a)
+		}}
 		if edit != nil {
 			edit(opt)
 		}
@@ -49,7 +55,8 @@ func openHouse(t *testing.T, o httpapitest.Options) *house {
 	h.Host = start(t, o)
 	h.Service.Add(row("aaaaaa22", session.Running), "hello\n")
 	h.proxy = proxy.New(proxy.Options{
-		Hosts: proxy.Hosts{Domain: "example.org", Secure: true}, Sessions: h, Dialer: h, Keys: h.Accounts, Main: h.API.Public(),
+		Hosts: proxy.Hosts{Domain: "example.org", Secure: true}, Sessions: h, Dialer: h, Keys: h.Accounts,
+		Main: h.API.Public(), API: h.API.PublicAPI(), OpenPath: api.PathOpen, SignInPath: api.PathSignIn,
 	})
 	h.serveIDE(t)
 	h.alice = h.SignIn(t, httpapitest.Alice)

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -54,6 +55,11 @@ var matrix = map[string][9]int{
 	"GET /api/v1/admin/users/{ref}":    {401, 403, 403, 200, 401, 401, 401, 403, 403},
 	"PATCH /api/v1/admin/users/{ref}":  {401, 403, 403, 200, 401, 401, 401, 403, 403},
 	"GET /api/v1/auth/session-proxy":   {401, 200, 403, 200, 401, 401, 401, 403, 403},
+	"page GET /":                       {303, 303, 303, 303, 303, 303, 401, 404, 404},
+	"page GET /open":                   {303, 303, 403, 303, 303, 303, 401, 404, 404},
+	"page GET /signin":                 {200, 200, 200, 200, 200, 200, 401, 404, 404},
+	"page POST /signin":                {303, 303, 303, 303, 403, 303, 401, 404, 404},
+	"page POST /signout":               {303, 303, 303, 303, 303, 303, 401, 404, 404},
 	"session host GET /":               {401, 200, 403, 200, 401, 401, 401, 421, 421},
 	"session host GET /.medforge/none": {404, 404, 404, 404, 404, 404, 404, 421, 421},
 	"session host GET " + forwardAuth:  {403, 403, 403, 403, 403, 403, 403, 421, 421},
@@ -98,12 +104,18 @@ func TestWhoMayCallWhat(t *testing.T) {
 	for name := range matrix {
 		rows[name] = true
 	}
+	var served []string
 	for _, r := range all.API.Routes() {
-		if name := r.Method + " " + r.Path; !rows[name] {
+		served = append(served, r.Method+" "+r.Path)
+	}
+	for _, p := range all.API.PageTable() {
+		served = append(served, "page "+p.Method+" "+p.Path)
+	}
+	for _, name := range served {
+		if !rows[name] {
 			t.Errorf("the matrix lacks %s", name)
-		} else {
-			delete(rows, name)
 		}
+		delete(rows, name)
 	}
 	for name := range rows {
 		if !strings.HasPrefix(name, "session host ") {
@@ -120,7 +132,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 				if resp.StatusCode != want[i] {
 					t.Errorf("status %d, want %d: %.300s", resp.StatusCode, want[i], read(t, resp))
 				}
-				if resp.StatusCode >= 400 && !strings.HasSuffix(name, "/events") {
+				if resp.StatusCode >= 400 && !strings.HasSuffix(name, "/events") && !strings.HasPrefix(name, "page ") {
 					if ct := resp.Header.Get("Content-Type"); ct != "application/problem+json" {
 						t.Errorf("content type %q", ct)
 					}
@@ -136,6 +148,9 @@ func (h *house) ask(t *testing.T, name string, c caller, contests bool) *http.Re
 	handler, header := c.come(t, h)
 	if path, ok := strings.CutPrefix(name, "session host GET "); ok {
 		return do(t, handler, "GET", path, "", append(header, "Host", h.sessionHost)...)
+	}
+	if page, ok := strings.CutPrefix(name, "page "); ok {
+		return h.askPage(t, page, handler, c, header)
 	}
 	if strings.HasSuffix(name, "/use") {
 		do(t, h.API.Public(), "POST", "/api/v1/admin/packs", "oci:x", "Authorization", "Bearer root")
@@ -162,6 +177,22 @@ func (h *house) ask(t *testing.T, name string, c caller, contests bool) *http.Re
 	}
 	if contests {
 		path, body, header = contest(t, h.Host, name, path, header)
+	}
+	return do(t, handler, method, path, body, header...)
+}
+
+func (h *house) askPage(t *testing.T, page string, handler http.Handler, c caller, header []string) *http.Response {
+	t.Helper()
+	method, path, _ := strings.Cut(page, " ")
+	body := ""
+	switch page {
+	case "GET /open":
+		path += "?" + url.Values{"return": {"https://" + h.sessionHost + "/"}}.Encode()
+	case "POST /signin":
+		body = url.Values{"email": {c.email}, "password": {"correct horse"}}.Encode()
+	}
+	if method == "POST" {
+		header = append(header, "Content-Type", "application/x-www-form-urlencoded")
 	}
 	return do(t, handler, method, path, body, header...)
 }

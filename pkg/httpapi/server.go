@@ -57,6 +57,8 @@ type Options struct {
 
 	// SessionProxy answers proxies in front; without it they are not served.
 	SessionProxy SessionProxy
+	// Pages are what Public serves to browsers besides the API.
+	Pages Pages
 
 	// BaseURL is MedForge's public URL without a slash at its end, such as
 	// "https://medforge.example.org". Empty: problem types stay relative.
@@ -86,8 +88,9 @@ type Authenticator interface {
 // Server is the API. Its three handlers may serve any number of listeners.
 type Server struct {
 	Options
-	mux *http.ServeMux
-	doc []byte // openapi.json
+	mux   *http.ServeMux
+	doc   []byte // openapi.json
+	pages []Page
 
 	ending     context.Context // ends with EndStreams
 	endStreams context.CancelFunc
@@ -122,6 +125,7 @@ func New(o Options) (*Server, error) {
 	if err := s.register(s.Routes()); err != nil {
 		return nil, err
 	}
+	s.pages = s.PageTable()
 	return s, nil
 }
 

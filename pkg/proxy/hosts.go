@@ -97,6 +97,15 @@ func (h Hosts) SessionOrigin(slug string) string {
 	return h.origin("s-" + slug + ".medforge." + h.Domain)
 }
 
+// ReturnOrigin is the origin of the session's host that ReturnTarget takes.
+func (h Hosts) ReturnOrigin(raw string) (origin string, ok bool) {
+	slug, _, ok := h.ReturnTarget(raw)
+	if !ok {
+		return "", false
+	}
+	return h.SessionOrigin(slug), true
+}
+
 func (h Hosts) scheme() string {
 	if h.Secure {
 		return "https"

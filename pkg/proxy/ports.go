@@ -55,8 +55,10 @@ type Options struct {
 	Sessions Sessions
 	Dialer   Dialer
 	Keys     Keys
-	// Main serves MedForge's own hosts, the page and the API.
+	// Main serves MedForge's own host, the page and the API.
 	Main http.Handler
+	// API serves the host that has the API alone; nil: Main does.
+	API http.Handler
 	// OpenPath is where on the main host Open is mounted; visitors who are not
 	// signed in are sent there. Empty: they are told to run
 	// `medforge session open`.

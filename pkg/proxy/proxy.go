@@ -50,6 +50,9 @@ func New(o Options) *Proxy {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.API == nil {
+		o.API = o.Main
+	}
 	if o.ClientAddr == nil {
 		o.ClientAddr = func(r *http.Request) netip.Addr {
 			a, _ := netip.ParseAddrPort(r.RemoteAddr)
@@ -82,8 +85,10 @@ func (p *Proxy) Close(ctx context.Context) error {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, slug := p.o.Hosts.Parse(r.Host)
 	switch kind {
-	case Main, API:
+	case Main:
 		p.o.Main.ServeHTTP(w, r)
+	case API:
+		p.o.API.ServeHTTP(w, r)
 	case Session:
 		p.serveSession(w, r, slug)
 	default:
