@@ -26,6 +26,13 @@ ensure_mariadb() {
 	done
 }
 
+# ensure_front_proxies: Debian's nginx and caddy, which the examples in contrib/
+# are tested with and the benches compare with. Starts neither.
+ensure_front_proxies() {
+	have nginx || apt_install_quiet_services nginx-light
+	have caddy || apt_install_quiet_services caddy
+}
+
 # find_chromium: a Chromium or Chrome that runs without a snap.
 find_chromium() {
 	for browser in "${MEDFORGE_CHROMIUM:-}" chromium google-chrome-stable google-chrome chromium-browser; do

@@ -44,6 +44,9 @@ type HTTP struct {
 	Listen            string         `mapstructure:"listen"`
 	TLSCert           string         `mapstructure:"tls_cert"`
 	TLSKey            string         `mapstructure:"tls_key"`
+	TLSMinVersion     string         `mapstructure:"tls_min_version"` // "1.2" or "1.3"
+	RedirectListen    string         `mapstructure:"redirect_listen"` // empty: none
+	HSTS              time.Duration  `mapstructure:"hsts"`            // zero: not said
 	External          string         `mapstructure:"external"`
 	TrustedProxies    []netip.Prefix `mapstructure:"trusted_proxies"`
 	ReadHeaderTimeout time.Duration  `mapstructure:"read_header_timeout"`

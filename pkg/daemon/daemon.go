@@ -47,8 +47,10 @@ type Daemon struct {
 	proxy    *proxy.Proxy
 	drivers  drivers
 
-	socket net.Listener
-	public net.Listener
+	socket   net.Listener
+	public   net.Listener
+	redirect net.Listener // nil: none
+	certs    certificates // nil without TLS
 }
 
 // undo is what was opened, closed in the opposite order.
@@ -102,10 +104,9 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Daemon, err error
 		return nil, err
 	}
 	d.undo.push(ignoreClosed(d.socket.Close))
-	if d.public, err = listenPublic(ctx, c, in); err != nil {
+	if err = d.listenEdge(ctx, in); err != nil {
 		return nil, err
 	}
-	d.undo.push(ignoreClosed(d.public.Close))
 	return d, nil
 }
 
@@ -142,11 +143,14 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	wg.Go(func() { d.endSessionHosts(loops) })
 	wg.Go(func() { d.contests.Run(loops) })
 	wg.Go(func() { _ = d.sessions.Run(loops) }) // its error is the end of loops
-	failed := make(chan error, 2)
+	if d.certs != nil {
+		wg.Go(func() { d.certs.Run(loops) })
+	}
+	failed := make(chan error, maxServers)
 	servers := d.serve(failed)
 
 	d.bus.Publish(event.Event{Type: event.DaemonReady})
-	d.logger.Info("ready", "socket", d.cfg.Socket, "listen", d.public.Addr().String(), "url", d.cfg.URL(d.cfg.Host()))
+	d.logger.Info("ready", "socket", d.cfg.Socket, "listen", d.edgeListeners(), "url", d.cfg.URL(d.cfg.Host()))
 	_, _ = sd.SdNotify(false, sd.SdNotifyReady) // without systemd there is nobody to tell
 	wg.Go(func() { d.watchdog(loops) })
 

@@ -10,13 +10,17 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/medforge/medforge/pkg/daemon/certs"
 	"github.com/medforge/medforge/pkg/httpapi"
 )
 
 // servers are the listeners' HTTP servers.
 type servers []*server
 
-// serve starts both; one that ends by itself is told to failed.
+// maxServers is how many there can be.
+const maxServers = 4
+
+// serve starts them; one that ends by itself is told to failed.
 func (d *Daemon) serve(failed chan<- error) servers {
 	h := d.cfg.HTTP
 	newHTTP := func(handler http.Handler) *http.Server {
@@ -28,9 +32,12 @@ func (d *Daemon) serve(failed chan<- error) servers {
 			ErrorLog:          quiet(d.logger),
 		}
 	}
-	socket, public := newHTTP(d.api.Socket()), newHTTP(d.proxy)
+	socket, public := newHTTP(d.api.Socket()), newHTTP(d.publicHandler())
 	socket.ConnContext = httpapi.PeerContext
 	all := servers{newServer(socket, d.socket), newServer(public, d.public)}
+	if d.redirect != nil {
+		all = append(all, newServer(newHTTP(certs.Redirect(d.toHTTPS)), d.redirect))
+	}
 	for _, s := range all {
 		go func() {
 			if err := s.serve(); err != nil {

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,17 +11,19 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
-	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/fault"
 )
 
-// storedPublic is the name of the public listener in systemd's store of file
-// descriptors (sd_notify(3), FDSTORE=1). A socket unit would do as well, but
-// then its address would stand in two files; so the configuration has it alone.
-const storedPublic = "public"
+// The names of the TCP listeners in systemd's store of file descriptors
+// (sd_notify(3), FDSTORE=1). Socket units would do as well, but then their
+// addresses would stand in two files; so the configuration has them alone.
+const (
+	storedPublic   = "public"
+	storedRedirect = "redirect"
+)
 
 // inherited are the listeners that systemd hands over, by name: the socket
-// unit's, and the public one that the daemon before this one left in the store.
+// unit's, and those that the daemon before this one left in the store.
 type inherited map[string][]net.Listener
 
 // takeInherited takes them over; it can be called once in a process.
@@ -47,18 +48,19 @@ func (in inherited) socket(path string) net.Listener {
 	return nil
 }
 
-// public is the stored listener on an address. One on another address, from
-// before the configuration changed, is given up.
-func (in inherited) public(ctx context.Context, address string) net.Listener {
+// stored is the listener of a name on an address. One on another address, from
+// before the configuration changed, is given up; so are all when the address is
+// empty.
+func (in inherited) stored(ctx context.Context, name, address string) net.Listener {
 	var found net.Listener
-	for _, l := range in[storedPublic] {
+	for _, l := range in[name] {
 		t, ok := l.(*net.TCPListener)
-		if ok && found == nil && sameAddress(ctx, t.Addr().(*net.TCPAddr), address) {
+		if ok && found == nil && address != "" && sameAddress(ctx, t.Addr().(*net.TCPAddr), address) {
 			found = t
 			continue
 		}
 		if ok {
-			giveUp(t)
+			giveUp(t, name)
 		}
 	}
 	return found
@@ -84,17 +86,17 @@ func sameAddress(ctx context.Context, has *net.TCPAddr, address string) bool {
 
 // giveUp ends a stored listener also where systemd has it: the port is free at
 // once, and systemd drops what has hung up.
-func giveUp(l *net.TCPListener) {
+func giveUp(l *net.TCPListener, name string) {
 	if raw, err := l.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 	}
 	_ = l.Close()
-	_, _ = sd.SdNotify(false, "FDSTOREREMOVE=1\nFDNAME="+storedPublic)
+	_, _ = sd.SdNotify(false, "FDSTOREREMOVE=1\nFDNAME="+name)
 }
 
 // keep leaves a copy of the listener with systemd until the unit is stopped, so
 // that callers wait while the daemon restarts. Without systemd nothing happens.
-func keep(l *net.TCPListener) error {
+func keep(l *net.TCPListener, name string) error {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
 		return nil
@@ -110,32 +112,25 @@ func keep(l *net.TCPListener) error {
 	}
 	var sent error
 	err = raw.Control(func(fd uintptr) {
-		sent = unix.Sendmsg(to, []byte("FDSTORE=1\nFDNAME="+storedPublic), unix.UnixRights(int(fd)), &unix.SockaddrUnix{Name: path}, 0)
+		sent = unix.Sendmsg(to, []byte("FDSTORE=1\nFDNAME="+name), unix.UnixRights(int(fd)), &unix.SockaddrUnix{Name: path}, 0)
 	})
 	return errors.Join(err, sent)
 }
 
-// listenPublic opens the public listener, or takes over the stored one.
-func listenPublic(ctx context.Context, c config.Config, in inherited) (net.Listener, error) {
-	l := in.public(ctx, c.HTTP.Listen)
-	if l == nil {
-		var err error
-		if l, err = new(net.ListenConfig).Listen(ctx, "tcp", c.HTTP.Listen); err != nil {
-			return nil, fault.Wrap(err, fault.Unavailable, "daemon/listen",
-				"The public listener %s cannot be opened. See who has it (ss -ltnp), or set another http.listen.", c.HTTP.Listen)
-		}
-		if err := keep(l.(*net.TCPListener)); err != nil {
-			return nil, errors.Join(fault.Wrap(err, fault.Unavailable, "daemon/listen",
-				"systemd does not take the public listener into its keeping."), l.Close())
-		}
-	}
-	if !c.TLS() {
+// listenTCP opens a listener, or takes over the stored one. key is the setting
+// that has its address.
+func (in inherited) listenTCP(ctx context.Context, name, address, key string) (net.Listener, error) {
+	if l := in.stored(ctx, name, address); l != nil {
 		return l, nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.HTTP.TLSCert, c.HTTP.TLSKey)
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, errors.Join(fault.Wrap(err, fault.Invalid, "daemon/certificate",
-			"The certificate %s with the key %s cannot be used.", c.HTTP.TLSCert, c.HTTP.TLSKey), l.Close())
+		return nil, fault.Wrap(err, fault.Unavailable, "daemon/listen",
+			"The listener %s cannot be opened. See who has it (ss -ltnp), or set another %s.", address, key)
 	}
-	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}), nil
+	if err := keep(l.(*net.TCPListener), name); err != nil {
+		return nil, errors.Join(fault.Wrap(err, fault.Unavailable, "daemon/listen",
+			"systemd does not take the listener %s into its keeping.", address), l.Close())
+	}
+	return l, nil
 }

@@ -21,7 +21,7 @@ func TestPublicListenerIsKept(t *testing.T) {
 	}
 	defer systemd.Close()
 	t.Setenv("NOTIFY_SOCKET", notify)
-	first, err := listenPublic(t.Context(), config.Config{HTTP: config.HTTP{Listen: "127.0.0.1:0"}}, nil)
+	first, err := inherited(nil).listenTCP(t.Context(), storedPublic, "127.0.0.1:0", "http.listen")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestPublicListenerIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	again, err := listenPublic(t.Context(), c, inherited{storedPublic: {stored}})
+	again, err := inherited{storedPublic: {stored}}.listenTCP(t.Context(), storedPublic, c.HTTP.Listen, "http.listen")
 	if err != nil || again != net.Listener(stored) {
 		t.Fatalf("the next daemon has %v, %v", again, err)
 	}
@@ -49,7 +49,7 @@ func TestPublicListenerIsKept(t *testing.T) {
 	kept := held{Listener: stored}.copy(t)
 	defer kept.Close()
 	c.HTTP.Listen = "127.0.0.1:0"
-	moved, err := listenPublic(t.Context(), c, inherited{storedPublic: {stored}})
+	moved, err := inherited{storedPublic: {stored}}.listenTCP(t.Context(), storedPublic, c.HTTP.Listen, "http.listen")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/medforge/medforge/pkg/config"
+	"github.com/medforge/medforge/pkg/daemon/certs"
+	"github.com/medforge/medforge/pkg/proxy"
+)
+
+// certificates are where the public listener's certificate comes from.
+type certificates interface {
+	// Certificate is tls.Config.GetCertificate.
+	Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// NotAfter is when what is served expires; zero while there is none.
+	NotAfter() time.Time
+	// Run keeps it fresh until ctx ends.
+	Run(ctx context.Context)
+}
+
+// listenEdge opens what strangers reach.
+func (d *Daemon) listenEdge(ctx context.Context, in inherited) (err error) {
+	if d.public, err = in.listenTCP(ctx, storedPublic, d.cfg.HTTP.Listen, "http.listen"); err != nil {
+		return err
+	}
+	d.undo.push(ignoreClosed(d.public.Close))
+	if d.cfg.TLS() {
+		if d.certs, err = openCertificates(d); err != nil {
+			return err
+		}
+		d.public = tls.NewListener(d.public, certs.Config(d.certs.Certificate, tlsVersion(d.cfg.HTTP.TLSMinVersion)))
+	}
+	address := d.cfg.HTTP.RedirectListen
+	if address == "" {
+		in.stored(ctx, storedRedirect, "") // gives up what an earlier configuration had
+		return nil
+	}
+	if d.redirect, err = in.listenTCP(ctx, storedRedirect, address, "http.redirect_listen"); err != nil {
+		return err
+	}
+	d.undo.push(ignoreClosed(d.redirect.Close))
+	return nil
+}
+
+func openCertificates(d *Daemon) (certificates, error) {
+	return certs.OpenFiles(d.cfg.HTTP.TLSCert, d.cfg.HTTP.TLSKey, certificateNames(d.cfg), d.logger)
+}
+
+// certificateNames are what the certificate has to cover.
+func certificateNames(c config.Config) []string { return []string{c.Host(), "*." + c.Host()} }
+
+func tlsVersion(configured string) uint16 {
+	if configured == "1.3" {
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}
+
+// toHTTPS is where a host of ours is reached by https.
+func (d *Daemon) toHTTPS(host string) (origin string, ok bool) {
+	hosts := d.hosts()
+	switch kind, slug := hosts.Parse(host); kind {
+	case proxy.Main:
+		return hosts.MainOrigin(), true
+	case proxy.API:
+		return d.cfg.URL(d.cfg.APIHost()), true
+	case proxy.Session:
+		return hosts.SessionOrigin(slug), true
+	}
+	return "", false
+}
+
+// publicHandler is everything that the public listener answers.
+func (d *Daemon) publicHandler() http.Handler { return hsts(d.cfg, d.proxy) }
+
+// hsts has browsers come by https only (RFC 6797). MedForge's host and all
+// below it are MedForge's alone, so it is said for all of them.
+func hsts(c config.Config, next http.Handler) http.Handler {
+	if !c.Secure() || c.HTTP.HSTS == 0 {
+		return next
+	}
+	value := []string{fmt.Sprintf("max-age=%d; includeSubDomains", int64(c.HTTP.HSTS.Seconds()))}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Strict-Transport-Security"] = value
+		next.ServeHTTP(w, r)
+	})
+}
+
+// edgeListeners are the ones that strangers reach, for the log.
+func (d *Daemon) edgeListeners() (addresses []string) {
+	for _, l := range []net.Listener{d.public, d.redirect} {
+		if l != nil {
+			addresses = append(addresses, l.Addr().String())
+		}
+	}
+	return addresses
+}
