@@ -112,6 +112,11 @@ func (s *Service) certify(ctx context.Context, row Session) error {
 // handBack checks that a session left its GPU clean, and quarantines the
 // device when it did not: it is given to nobody until an admin enables it.
 func (s *Service) handBack(ctx context.Context, row Session) {
+	storeCtx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if states, err := s.o.Store.GPUStates(storeCtx); err == nil && states[row.GPUUUID].Reason != "" {
+		return // nothing more is to be found out, and its time need not pass
+	}
 	if err := s.awaitClean(ctx, row.GPUUUID); err != nil && ctx.Err() == nil {
 		s.quarantine(ctx, row, fmt.Sprintf("After session %s: %s", row.Slug, publicMessage(err)))
 	}
@@ -120,6 +125,8 @@ func (s *Service) handBack(ctx context.Context, row Session) {
 // awaitClean waits until nobody uses a device, GPUIdleTimeout at most. The
 // error is what the driver said last before the time was over.
 func (s *Service) awaitClean(ctx context.Context, uuid string) error {
+	// What the last sample shows of the device is from before.
+	defer s.sampler.forget()
 	var last error
 	err := bounded(ctx, s.o.GPUIdleTimeout, func(ctx context.Context) error {
 		for {

@@ -300,6 +300,26 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// What a session did is not shown of its GPU when it is free again.
+func TestSampleAfterStop(t *testing.T) {
+	t.Parallel()
+	counted := &countedGPUs{}
+	r := newRig(t, storetest.SQLiteConfig(t), 1, func(o *session.Options) {
+		counted.GPUs, o.GPUs = o.GPUs, counted
+		o.SampleInterval = time.Hour
+	})
+	s := r.start(r.alice, session.StartRequest{})
+	r.view(0)
+	before := counted.n.Load()
+	if _, err := r.Stop(t.Context(), r.alice, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	r.await(s.ID, session.Stopped)
+	if r.view(0); counted.n.Load() == before {
+		t.Error("the GPU is shown as it was in the session")
+	}
+}
+
 // A reader who goes away takes the reading from nobody.
 func TestSampleOutlivesItsCaller(t *testing.T) {
 	t.Parallel()

@@ -146,3 +146,11 @@ func (p *sampler) read(ctx context.Context, fresh bool) ([]GPU, time.Time, error
 	}
 	return p.last, p.at, p.err
 }
+
+// forget makes the next reader take a reading of its own: something has changed
+// that people should see at once.
+func (p *sampler) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = time.Time{}
+}

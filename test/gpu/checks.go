@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	specs "tags.cncf.io/container-device-interface/specs-go"
 
 	"github.com/medforge/medforge/pkg/api"
 )
@@ -38,6 +40,7 @@ func (h *host) checks(ctx context.Context) {
 	}
 	h.real("inventory equals nvidia-smi's", func() (string, error) { return h.inventory(ctx) })
 	h.real("doctor finds the GPUs and their CDI devices", func() (string, error) { return h.doctorGPUs(ctx) })
+	h.real("medforged made a CDI spec of its own", h.ownSpec)
 	s, ok := h.started(ctx, "a session starts and gets a GPU")
 	if !ok {
 		return
@@ -89,6 +92,36 @@ func (h *host) doctorGPUs(ctx context.Context) (string, error) {
 		seen = append(seen, name+": "+c.Detail)
 	}
 	return strings.Join(seen, "; "), nil
+}
+
+// ownSpec looks into the CDI spec that medforged made, where the operator has
+// none.
+func (h *host) ownSpec() (string, error) {
+	found, err := filepath.Glob(filepath.Join(h.dir, "run", "cdi", "*.json"))
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		return "", cannotRun{"the operator's own in /etc/cdi or /var/run/cdi is used"}
+	}
+	text, err := os.ReadFile(found[0])
+	if err != nil {
+		return "", err
+	}
+	var spec specs.Spec
+	if err := json.Unmarshal(text, &spec); err != nil {
+		return "", err
+	}
+	from := ""
+	for _, m := range spec.ContainerEdits.Mounts {
+		if strings.HasPrefix(filepath.Base(m.HostPath), "libcuda.so.") {
+			from = filepath.Dir(m.HostPath)
+		}
+	}
+	if from == "" {
+		return "", errors.New("it mounts no libcuda.so")
+	}
+	return fmt.Sprintf("%d devices, %d files of the driver, libcuda.so from %s, %d hooks", len(spec.Devices), len(spec.ContainerEdits.Mounts), from, len(spec.ContainerEdits.Hooks)), nil
 }
 
 // doctor returns the checks by name. Its exit code is for all of the host and

@@ -77,6 +77,7 @@ func (h *host) computing(ctx context.Context, s api.Session) {
 		}
 		return h.computes(s)
 	})
+	h.real("a wrong program's Xid ends nothing but the program", func() (string, error) { return h.wrongProgram(ctx, s) })
 	h.check("systemctl daemon-reload takes no GPU away", func() (string, error) {
 		if _, err := os.Stat("/run/systemd/system"); err != nil {
 			return "", cannotRun{"no systemd runs here"}
@@ -169,4 +170,40 @@ func (h *host) sampled(ctx context.Context, s api.Session) (string, error) {
 			}
 		}
 	}
+}
+
+// wrongProgram has a kernel write where nothing is. The driver reports an Xid
+// of the kind that is a program's own mistake: medforged must see it and leave
+// the session and the GPU alone.
+func (h *host) wrongProgram(ctx context.Context, s api.Session) (string, error) {
+	code, out, err := h.inside(s.Slug).Run(cudaprobe, "fault")
+	if err != nil || code == 0 || !strings.Contains(out, "ILLEGAL_ADDRESS") {
+		return "", fmt.Errorf("exit %d, %v: %s", code, err, out)
+	}
+	var xid string
+	err = within(ctx, 20*time.Second, func() error {
+		text, err := os.ReadFile(h.log("medforged"))
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "reported an Xid") && strings.Contains(line, s.GPUUUID) {
+				_, xid, _ = strings.Cut(strings.TrimSpace(line), " xid=")
+				return nil
+			}
+		}
+		return errors.New("medforged's log tells of no Xid")
+	})
+	if err != nil {
+		return "", err
+	}
+	g, err := h.gpu(ctx, s.GPUUUID)
+	if err != nil {
+		return "", err
+	}
+	if g.Status != api.GPUInUse || g.Reason != "" {
+		return "", fmt.Errorf("Xid %s: it is %s: %s", xid, g.Status, g.Reason)
+	}
+	seen, err := h.computes(s)
+	return "Xid " + xid + " was seen, the session computes on: " + seen, err
 }

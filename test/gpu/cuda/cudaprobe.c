@@ -3,6 +3,7 @@
 //
 //   cudaprobe run MIB            allocate, run the kernel, compare every number
 //   cudaprobe hold MIB SECONDS   then keep the memory and compute on
+//   cudaprobe fault              write where nothing is, as a wrong program does
 //
 // The kernel takes each thread's number through ROUNDS steps of a linear
 // congruential generator, which the host does too: equal results mean that the
@@ -119,12 +120,13 @@ static void describe(int device, int count)
 int main(int argc, char **argv)
 {
 	int hold = argc == 4 && !strcmp(argv[1], "hold");
-	if (!hold && !(argc == 3 && !strcmp(argv[1], "run"))) {
-		fprintf(stderr, "usage: cudaprobe run MIB | cudaprobe hold MIB SECONDS\n");
+	int fault = argc == 2 && !strcmp(argv[1], "fault");
+	if (!hold && !fault && !(argc == 3 && !strcmp(argv[1], "run"))) {
+		fprintf(stderr, "usage: cudaprobe run MIB | cudaprobe hold MIB SECONDS | cudaprobe fault\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	size_t bytes = (size_t)atoll(argv[2]) << 20;
+	size_t bytes = fault ? 1 << 20 : (size_t)atoll(argv[2]) << 20;
 	lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL);
 	if (!lib) {
 		printf("cudaprobe: %s\n", dlerror());
@@ -143,6 +145,8 @@ int main(int argc, char **argv)
 	check(need("cuMemAlloc_v2")(&memory, bytes), "allocating memory");
 
 	uint32_t n = (uint32_t)(bytes / 4 < (1u << 20) ? bytes / 4 : 1u << 20), wrong = 0;
+	if (fault)
+		launch(kernel, memory + (1ull << 40), n, 1); // ends with 700, CUDA_ERROR_ILLEGAL_ADDRESS
 	uint32_t *got = calloc(n, 4);
 	if (!got || n == 0)
 		return 1;
