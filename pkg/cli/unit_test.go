@@ -101,7 +101,7 @@ func TestUnits(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		12 * time.Millisecond: "12 ms", 1234 * time.Millisecond: "1.2 s", 185 * time.Second: "3 min 5 s", 2 * time.Hour: "120 min 0 s",
+		12 * time.Millisecond: "12 ms", 1234 * time.Millisecond: "1.2 s", 185 * time.Second: "3 min 5 s", 2 * time.Hour: "2 h 0 min",
 	} {
 		if got := durationText(d); got != want {
 			t.Errorf("%v is %s", d, got)

@@ -91,7 +91,8 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", f, units[i])
 }
 
-// Duration is a duration for people: "85 ms", "1.2 s", "3 min 5 s".
+// Duration is a duration for people: "85 ms", "1.2 s", "3 min 5 s",
+// "11 h 27 min", "3 d 4 h".
 func Duration(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -100,5 +101,11 @@ func Duration(d time.Duration) string {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
 	d = d.Round(time.Second)
-	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	switch {
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
 }

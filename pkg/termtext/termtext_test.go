@@ -76,7 +76,8 @@ func TestNumbersForPeople(t *testing.T) {
 			t.Errorf("Bytes(%d) = %s, want %s", n, got, want)
 		}
 	}
-	for d, want := range map[time.Duration]string{85 * time.Millisecond: "85 ms", 1200 * time.Millisecond: "1.2 s", 185 * time.Second: "3 min 5 s"} {
+	for d, want := range map[time.Duration]string{85 * time.Millisecond: "85 ms", 1200 * time.Millisecond: "1.2 s", 185 * time.Second: "3 min 5 s",
+		11*time.Hour + 27*time.Minute + 59*time.Second: "11 h 27 min", 76 * time.Hour: "3 d 4 h"} {
 		if got := Duration(d); got != want {
 			t.Errorf("Duration(%d) = %s, want %s", d, got, want)
 		}
