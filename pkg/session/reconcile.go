@@ -7,6 +7,7 @@ import (
 	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/session/faultpoint"
 )
 
 // Orphan is something that stands without its counterpart.
@@ -72,6 +73,7 @@ func (s *Service) reconcile(ctx context.Context) (ReconcileReport, error) {
 		return report, err
 	}
 	report.Active = len(active)
+	faultpoint.Hit("reconcile.listed")
 
 	found := func(o Orphan) {
 		report.Orphans = append(report.Orphans, o)
@@ -98,6 +100,7 @@ func (s *Service) reconcile(ctx context.Context) (ReconcileReport, error) {
 			if err := s.sweep(ctx, c.Slug); err != nil {
 				return report, err
 			}
+			faultpoint.Hit("reconcile.container")
 			o.Removed = true
 		}
 		found(o)
@@ -117,6 +120,7 @@ func (s *Service) reconcile(ctx context.Context) (ReconcileReport, error) {
 			if err := s.sweep(ctx, slug); err != nil {
 				return report, err
 			}
+			faultpoint.Hit("reconcile." + kind)
 			found(Orphan{Kind: kind, Name: slug, Why: why, Removed: true})
 		}
 	}
@@ -139,6 +143,7 @@ func (s *Service) reconcile(ctx context.Context) (ReconcileReport, error) {
 		if err != nil {
 			return report, err
 		}
+		faultpoint.Hit("reconcile.claim")
 		found(Orphan{Kind: "claim", Name: c.Kind + " " + c.Key, SessionID: c.SessionID, Why: why, Removed: true})
 	}
 	for _, row := range active {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/session/faultpoint"
 )
 
 // Create implements session.Runtime. Called again after a reboot, it makes the
@@ -46,8 +47,13 @@ func (d *Driver) create(ctx context.Context, s session.Spec) error {
 		}
 	}
 	netns, err := d.prepare(ctx, s.Slug)
+	faultpoint.Hit("create.network")
 	if err == nil && !there {
 		err = d.newContainer(ctx, s, img, netns)
+	}
+	if err == nil && there {
+		// A daemon that was killed as it made the container kept its lease.
+		err = d.removeLease(ctx, session.ContainerName(s.Slug))
 	}
 	if err != nil && !there {
 		undo, cancel := d.undoContext(ctx)
@@ -112,6 +118,7 @@ func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Im
 		return err
 	}
 	defer done()
+	faultpoint.Hit("create.lease")
 	_, err = d.cli.NewContainer(leased, id,
 		client.WithContainerLabels(labels(s)),
 		client.WithRuntime(runtimeName, &options.Options{Root: d.c.RuncRoot}),
@@ -119,6 +126,7 @@ func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Im
 		client.WithNewSnapshot(id, i),
 		client.WithNewSpec(d.specOpts(s, image.Config, netns)...),
 	)
+	faultpoint.Hit("create.container")
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/session/faultpoint"
 )
 
 // Remove implements session.Runtime.
@@ -53,6 +54,7 @@ func (d *Driver) removeContainer(ctx context.Context, c client.Container, slug s
 	if err := c.Delete(ctx, client.WithSnapshotCleanup); err != nil && !errdefs.IsNotFound(err) {
 		return err
 	}
+	faultpoint.Hit("remove.container")
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/driver/containerd/logdriver"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/session/faultpoint"
 )
 
 // retryEvery is the pause before a task that did not do as it was told is
@@ -106,6 +107,7 @@ func (d *Driver) startTask(ctx context.Context, c client.Container, slug string)
 	if err != nil {
 		return err
 	}
+	faultpoint.Hit("task.created")
 	if err := task.Start(ctx); err != nil {
 		undo, cancel := d.undoContext(ctx)
 		defer cancel()
@@ -205,6 +207,7 @@ func (d *Driver) end(ctx context.Context, task client.Task, ask bool, killAt tim
 		if err := task.Kill(ctx, syscall.SIGTERM); err != nil && !errdefs.IsNotFound(err) {
 			return err
 		}
+		faultpoint.Hit("task.asked")
 	}
 	timer := time.NewTimer(time.Until(killAt))
 	defer timer.Stop()
@@ -237,6 +240,7 @@ func (d *Driver) deleteTask(ctx context.Context, c client.Container) error {
 		opts = append(opts, client.WithProcessKill)
 	}
 	_, err = task.Delete(ctx, opts...)
+	faultpoint.Hit("task.deleted")
 	if errdefs.IsNotFound(err) {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/medforge/medforge/pkg/driver/dir/treecopy"
 	"github.com/medforge/medforge/pkg/driver/internal/workspace"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/session/faultpoint"
 )
 
 // Create implements session.Workspaces.
@@ -167,6 +168,7 @@ func (w *Workspaces) publish(ctx context.Context, parent *beneath.Dir, name stri
 	if err := fill(dir); err != nil {
 		return err
 	}
+	faultpoint.Hit("workspace.filled")
 	if err := unix.Syncfs(dir.Fd()); err != nil {
 		return fmt.Errorf("writing to disk: %w", err)
 	}
@@ -176,6 +178,7 @@ func (w *Workspaces) publish(ctx context.Context, parent *beneath.Dir, name stri
 	if err := parent.Rename(temp, name, unix.RENAME_NOREPLACE); err != nil {
 		return err
 	}
+	faultpoint.Hit("workspace.renamed")
 	return parent.Sync()
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/medforge/medforge/pkg/beneath"
 	"github.com/medforge/medforge/pkg/driver/internal/workspace"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/session/faultpoint"
 )
 
 // Discard implements session.Workspaces.
@@ -51,6 +52,7 @@ func (w *Workspaces) discard(ctx context.Context, ref session.Ref) error {
 	if err := user.Rename(ref.SessionID, old, unix.RENAME_NOREPLACE); err != nil {
 		return err
 	}
+	faultpoint.Hit("workspace.discarded")
 	return user.RemoveAll(ctx, old) // the user's folder stays: another session may be about to use it
 }
 

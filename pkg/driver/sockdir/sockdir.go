@@ -22,6 +22,7 @@ import (
 	"github.com/medforge/medforge/pkg/beneath"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/session/faultpoint"
 )
 
 // The names in a folder.
@@ -78,6 +79,7 @@ func (s *Sockets) Create(ctx context.Context, slug string) (string, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", internal(err, "the socket folder of session %s cannot be made", slug)
 	}
+	faultpoint.Hit("sockets.folder")
 	mounted, err := isMount(path)
 	if err != nil {
 		return "", internal(err, "the socket folder of session %s cannot be read", slug)
@@ -121,6 +123,7 @@ func (s *Sockets) Remove(ctx context.Context, slug string) error {
 			return internal(err, "the socket folder of session %s cannot be unmounted", slug)
 		}
 	}
+	faultpoint.Hit("sockets.unmounted")
 	root, err := beneath.OpenRoot(s.runDir)
 	if err != nil {
 		return internal(err, "the folder for session sockets, %s, cannot be opened", s.runDir)

@@ -44,6 +44,8 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/medforge/medforge/pkg/session/faultpoint"
 )
 
 // Defaults of Config.
@@ -183,11 +185,13 @@ func (m *Manager) attach(ctx context.Context, slug string) (Attachment, error) {
 	if err := createNetNS(a.NetNS); err != nil {
 		return Attachment{}, fmt.Errorf("making a network namespace: %w", err)
 	}
+	faultpoint.Hit("network.namespace")
 	if !m.c.LoopbackOnly {
 		var err error
 		if a.HostLink, a.Address, err = m.cniAdd(ctx, slug, a.NetNS); err != nil {
 			return Attachment{}, err
 		}
+		faultpoint.Hit("network.plugged")
 		if err := m.isolate(a.HostLink, slug); err != nil {
 			return Attachment{}, err
 		}
@@ -195,6 +199,7 @@ func (m *Manager) attach(ctx context.Context, slug string) (Attachment, error) {
 			return Attachment{}, err
 		}
 	}
+	faultpoint.Hit("network.isolated")
 	return a, m.record(slug, a)
 }
 
@@ -223,6 +228,7 @@ func (m *Manager) Detach(ctx context.Context, slug string) error {
 	if err := m.detach(ctx, slug); err != nil {
 		return err
 	}
+	faultpoint.Hit("network.detached")
 	return m.releaseShared(ctx)
 }
 
@@ -231,6 +237,7 @@ func (m *Manager) detach(ctx context.Context, slug string) error {
 	if err := os.Remove(m.recordPath(slug)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	faultpoint.Hit("network.unrecorded")
 	netns := m.netnsPath(slug)
 	leased, err := m.leased(slug)
 	if err != nil {
@@ -242,6 +249,7 @@ func (m *Manager) detach(ctx context.Context, slug string) error {
 		if missing := (*PluginError)(nil); err != nil && (leased || !errors.As(err, &missing)) {
 			return err
 		}
+		faultpoint.Hit("network.unplugged")
 	}
 	if err := m.deleteLinks(slug); err != nil {
 		return err
