@@ -29,7 +29,8 @@ const (
 )
 
 // messages are texts of libzfs_util.c (libzfs_error_description and the
-// zfs_error_aux calls) and of the commands, as OpenZFS 2.1 to 2.3 have them.
+// zfs_error_aux calls) and of the commands, as OpenZFS 2.1 to 2.3 have them;
+// testdata/messages are those that 2.3.9 was made to say.
 // The programs give no other sign of what went wrong: the exit status is 1.
 var messages = []struct {
 	text string
@@ -55,8 +56,10 @@ var messages = []struct {
 	{"dataset is read only", readOnly},
 	{"dataset is read-only", readOnly},
 	{"pool is read-only", readOnly},
+	{"Read-only file system", readOnly}, // no folder to mount on can be made
 	{"encryption key not loaded", locked},
 	{"Key must be loaded", locked},
+	{"key is not loaded", locked}, // "encryption root's key is not loaded or provided"
 }
 
 // why tells from a command's failure what it means.

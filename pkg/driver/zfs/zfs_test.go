@@ -39,40 +39,6 @@ func TestNewRefusesNames(t *testing.T) {
 	}
 }
 
-// TestMessages gives each known message its kind. Those with a version were
-// recorded from that one; the others are put together from libzfs's texts.
-func TestMessages(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		said string
-		kind fault.Kind
-		code string
-	}{
-		{"cannot create snapshot 'tank/x@stop-1': out of space\n", fault.OutOfSpace, "workspaces/out-of-space"},
-		{"cannot create snapshots : quota exceeded\n", fault.OutOfSpace, "workspaces/out-of-space"},
-		{"cannot open 'tank': no such pool\n", fault.Unavailable, "workspaces/pool-missing"},
-		{"cannot create 'tank/x': pool I/O is currently suspended\n", fault.Unavailable, "workspaces/pool-suspended"},
-		{"cannot create 'tank/x': dataset is read only\n", fault.Unavailable, "workspaces/read-only"},
-		{"/dev/zfs and /proc/self/mounts are required.\nTry running 'udevadm trigger' and 'mount -t proc proc /proc' as root.\n", fault.Unavailable, "workspaces/zfs-not-loaded"},
-		{"The ZFS modules cannot be auto-loaded.\nTry running 'modprobe zfs' as root to manually load them.\n", fault.Unavailable, "workspaces/zfs-not-loaded"},
-		{"cannot mount 'tank/x': encryption key not loaded\n", fault.Unavailable, "workspaces/locked"},
-		{"cannot create snapshot 'tank/x@stop-1': something that nobody has seen\n", fault.Internal, "workspaces/failed"},
-		{"", fault.Internal, "workspaces/failed"},
-	} {
-		w, _ := stand(t,
-			reply{match: "get * " + name, out: standingOutput(nil)},
-			reply{match: "get * " + name + "@stop-1", err: missing, status: 1},
-			reply{match: "snapshot *", err: tt.said, status: 1})
-		_, err := w.Snapshot(t.Context(), ref, "stop-1")
-		if fault.KindOf(err) != tt.kind || fault.CodeOf(err) != tt.code {
-			t.Errorf("%q: kind %q, code %q, want %q, %q", tt.said, fault.KindOf(err), fault.CodeOf(err), tt.kind, tt.code)
-		}
-		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(tt.said)) {
-			t.Errorf("%q is not kept in %v", tt.said, err)
-		}
-	}
-}
-
 // TestAwayIsNotMissing loses the pool or the parent: no answer may say that the
 // workspace is not there.
 func TestAwayIsNotMissing(t *testing.T) {
