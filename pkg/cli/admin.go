@@ -29,7 +29,7 @@ func (a *app) adminCommand() *cobra.Command {
 		a.group(&cobra.Command{
 			Use: "session", Short: "Everybody's sessions", Example: "  medforge admin session list",
 		}, a.sessionList(true), stop),
-		a.adminCompetition(), a.adminSubmission(),
+		a.adminUser(), a.adminCompetition(), a.adminSubmission(),
 		a.reconcile(), a.backup(), a.restore(),
 	)
 }

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -73,9 +74,11 @@ func Command() *cobra.Command { return (&app{System: OS()}).root() }
 type app struct {
 	System
 	cfg    config.Client
+	creds  credentials
 	client *client.Client
 	print  *printer
-	ran    bool // a command has begun: what fails now is no wrong usage
+	in     *bufio.Reader // stdin, once it is read by lines
+	ran    bool          // a command has begun: what fails now is no wrong usage
 }
 
 func (a *app) root() *cobra.Command {
@@ -85,7 +88,8 @@ func (a *app) root() *cobra.Command {
 		Long: `medforge starts and stops sessions on this host's MedForge: VS Code in the
 browser, with a terminal, your files and one GPU.
 
-It talks to the daemon's socket, or with --server to a MedForge elsewhere.
+It talks to the daemon's socket, or to a MedForge elsewhere: with --server, or
+after medforge login.
 Settings can stand in ~/.config/medforge/config.toml and in the environment,
 as MEDFORGE_SOCKET, MEDFORGE_SERVER, MEDFORGE_OUTPUT, MEDFORGE_NO_COLOR and
 MEDFORGE_QUIET.
@@ -118,7 +122,8 @@ be reached.`,
 		return cmd.Help()
 	})
 	root.AddCommand(a.sessionCommand(), a.competitionCommand(), a.submitCommand(), a.submissionsCommand(), a.leaderboardCommand(),
-		a.datasetCommand(), a.gpuCommand(), a.whoamiCommand(), a.doctorCommand(), a.tuiCommand(), a.adminCommand())
+		a.datasetCommand(), a.gpuCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(),
+		a.passwdCommand(), a.tokenCommand(), a.doctorCommand(), a.tuiCommand(), a.adminCommand())
 	return root
 }
 
@@ -137,11 +142,14 @@ func (a *app) run(cmd *cobra.Command, work func(cmd *cobra.Command, args []strin
 // setUp reads the configuration and makes what every command needs.
 func (a *app) setUp(cmd *cobra.Command) error {
 	var err error
-	if a.cfg, err = config.LoadClient(config.ClientOptions{Environ: a.Environ, Flags: cmd.Flags()}); err != nil {
+	if a.creds, err = loadCredentials(a.Environ); err != nil {
 		return err
 	}
-	a.client, err = client.New(client.Options{Socket: a.cfg.Socket, Server: a.cfg.Server, UserAgent: "medforge/" + version()})
+	a.cfg, err = config.LoadClient(config.ClientOptions{Environ: a.Environ, Flags: cmd.Flags(), SignedIn: a.creds.Current})
 	if err != nil {
+		return err
+	}
+	if a.client, err = a.connect(a.creds.Servers[a.cfg.Server].Token); err != nil {
 		return err
 	}
 	a.print = newPrinter(a)

@@ -41,6 +41,32 @@ func (a *app) completeGPUs() completion {
 	})
 }
 
+func (a *app) completeTokens() completion {
+	return a.complete(func(ctx context.Context) ([]string, error) {
+		tokens, err := a.client.Tokens(ctx)
+		var out []string
+		for _, t := range tokens {
+			out = append(out, fmt.Sprintf("%s\t%s, made %s", t.ID, t.Label, timeText(t.CreatedAt)))
+		}
+		return out, err
+	})
+}
+
+func (a *app) completeUsers() completion {
+	return a.complete(func(ctx context.Context) ([]string, error) {
+		users, err := a.client.Users(ctx)
+		var out []string
+		for _, u := range users {
+			ref := u.Email
+			if ref == "" {
+				ref = u.UnixName
+			}
+			out = append(out, fmt.Sprintf("%s\t%s, %s", ref, u.Name, u.Role))
+		}
+		return out, err
+	})
+}
+
 func (a *app) completePacks() completion {
 	return a.complete(func(ctx context.Context) ([]string, error) {
 		packs, err := a.client.Packs(ctx)

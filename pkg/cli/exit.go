@@ -54,6 +54,9 @@ func (a *app) exit(err error) int {
 			message += fmt.Sprintf("\nTry again in %s.", e.RetryAfter)
 		}
 	}
+	if fault.Is(err, fault.Unauthenticated) && a.cfg.Server != "" && fault.CodeOf(err) != "auth/bad-credentials" {
+		message += "\nSign in: medforge login " + a.cfg.Server
+	}
 	if errors.Is(err, context.Canceled) {
 		message = "Interrupted."
 	}

@@ -65,12 +65,6 @@ func (a *app) whoamiCommand() *cobra.Command {
 }
 
 func (a *app) showMe(me api.Me) {
-	orDash := func(s string) string {
-		if s == "" {
-			return "-"
-		}
-		return s
-	}
 	limit := "the host's own"
 	if me.SessionLimit > 0 {
 		limit = fmt.Sprint(me.SessionLimit)

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"flag"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,11 +44,14 @@ func TestScripts(t *testing.T) {
 				{Name: "database", Status: api.CheckOK, Detail: "sqlite, migrated"},
 				{Name: "Pack", Status: api.CheckFail, Detail: "none is imported", Fix: "medforge admin pack import FILE"},
 			}}), reached: map[string]<-chan struct{}{}, release: map[string]func(){}}
+			public := httptest.NewServer(h.API.Public())
+			t.Cleanup(public.Close)
 			testscript.Run(t, testscript.Params{
 				Files:         []string{file},
 				UpdateScripts: *update,
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("MEDFORGE_SOCKET", h.Socket)
+					env.Setenv("SERVER", public.URL)
 					env.Setenv("TZ", "UTC")
 					env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 					return nil

@@ -5,6 +5,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,6 +81,9 @@ func New(o Options) (*Client, error) {
 			return nil, fault.New(fault.Invalid, "client/token-in-the-clear",
 				"A token is not sent to %s without encryption. Use its https URL.", u.Host)
 		}
+		if loopback(u.Hostname()) {
+			t.Proxy, t.DialContext = nil, localDialer(dialer)
+		}
 		c.base = strings.TrimRight(u.String(), "/")
 	case o.Socket != "":
 		t.Proxy = nil
@@ -102,6 +106,17 @@ func loopback(host string) bool {
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// localDialer finds names below localhost by itself, as browsers do: few
+// resolvers know them.
+func localDialer(d *net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if host, port, err := net.SplitHostPort(address); err == nil && net.ParseIP(host) == nil {
+			address = net.JoinHostPort("localhost", port)
+		}
+		return d.DialContext(ctx, network, address)
+	}
 }
 
 // Address is where the client talks to, for people: a URL, or the socket.
@@ -209,21 +224,22 @@ func get[T any](ctx context.Context, c *Client, path string) (T, error) {
 func post[T any](ctx context.Context, c *Client, path string, body any) (T, error) {
 	var e api.Envelope[T]
 	r := request{method: http.MethodPost, path: path}
-	if body != nil {
-		raw, err := encode(body)
-		if err != nil {
-			return e.Data, err
-		}
-		r.body, r.length, r.ctype = strings.NewReader(string(raw)), int64(len(raw)), "application/json"
+	if err := r.encode(body); err != nil {
+		return e.Data, err
 	}
 	err := c.call(ctx, r, &e)
 	return e.Data, err
 }
 
-func encode(body any) ([]byte, error) {
+// encode makes JSON the request's body; nil is none.
+func (r *request) encode(body any) error {
+	if body == nil {
+		return nil
+	}
 	raw, err := json.Marshal(body)
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Internal, "client/unencodable", "The request cannot be written as JSON.")
+		return fault.Wrap(err, fault.Internal, "client/unencodable", "The request cannot be written as JSON.")
 	}
-	return raw, nil
+	r.body, r.length, r.ctype = bytes.NewReader(raw), int64(len(raw)), "application/json"
+	return nil
 }

@@ -197,11 +197,10 @@ func (c *Client) Upload(ctx context.Context, sha256 string, file io.ReadSeeker, 
 // other time limit. Errors: Denied, NotFound, Invalid (not that dataset).
 func (c *Client) ImportDataset(ctx context.Context, slug string, in api.DatasetImport) (api.Dataset, error) {
 	var e api.Envelope[api.Dataset]
-	raw, err := encode(in)
-	if err != nil {
+	r := request{method: http.MethodPost, path: api.Path("admin", "datasets", slug, "import")}
+	if err := r.encode(in); err != nil {
 		return e.Data, err
 	}
-	err = c.callWithin(ctx, request{method: http.MethodPost, path: api.Path("admin", "datasets", slug, "import"),
-		body: bytes.NewReader(raw), length: int64(len(raw)), ctype: "application/json"}, &e)
+	err := c.callWithin(ctx, r, &e)
 	return e.Data, err
 }

@@ -37,7 +37,7 @@ const (
 func clientKeys() []key {
 	return []key{
 		{"socket", "", path{optional: true, max: 107}, "The daemon's socket, on its own host. Empty: " + daemonSocket + ", and inside a session that session's own."},
-		{"server", "", server{}, "MedForge's address, from elsewhere; medforge login sets it."},
+		{"server", "", server{}, "MedForge's address, from elsewhere. Without it and socket, the one that medforge login signed in to."},
 		{"output", OutputTable, choice{OutputTable, OutputJSON}, "How results are printed."},
 		{"no_color", false, boolean{}, "Never colours. NO_COLOR in the environment says the same."},
 		{"quiet", false, boolean{}, "No progress."},
@@ -67,6 +67,9 @@ type ClientOptions struct {
 	// Environ as in Options. Variables that no setting has are left alone:
 	// sessions have some of their own.
 	Environ []string
+	// SignedIn is the server that the person signed in to last: used where
+	// neither socket nor server is set, but not inside a session.
+	SignedIn string
 	// Flags may be nil. --socket, --server, --output, --no-color and --quiet
 	// count when they were given.
 	Flags *pflag.FlagSet
@@ -109,6 +112,8 @@ func LoadClient(o ClientOptions) (Client, error) {
 		c.Server = ""
 	case lookupEnv(o.Environ, "MEDFORGE_SESSION_ID") != "":
 		c.Socket = sessionSocket
+	case o.SignedIn != "":
+		c.Server = o.SignedIn
 	default:
 		c.Socket = daemonSocket
 	}

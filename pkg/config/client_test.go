@@ -79,3 +79,25 @@ func clientIn(t *testing.T, content string, env, args []string) (Client, error) 
 	}
 	return LoadClient(ClientOptions{Environ: append([]string{"HOME=" + home}, env...), Flags: flags})
 }
+
+// The server that was signed in to last is the weakest choice, and none inside
+// a session.
+func TestLoadClientSignedIn(t *testing.T) {
+	t.Parallel()
+	const last = "https://medforge.example.org"
+	for _, c := range []struct {
+		name string
+		env  []string
+		want Client
+	}{
+		{"nothing else", nil, Client{Server: last, Output: "table"}},
+		{"a socket", []string{"MEDFORGE_SOCKET=/s"}, Client{Socket: "/s", Output: "table"}},
+		{"another server", []string{"MEDFORGE_SERVER=https://b.example"}, Client{Server: "https://b.example", Output: "table"}},
+		{"in a session", []string{"MEDFORGE_SESSION_ID=x"}, Client{Socket: sessionSocket, Output: "table"}},
+	} {
+		got, err := LoadClient(ClientOptions{Environ: append([]string{"HOME=" + t.TempDir()}, c.env...), SignedIn: last})
+		if err != nil || got != c.want {
+			t.Errorf("%s: got %+v, %v; want %+v", c.name, got, err, c.want)
+		}
+	}
+}
