@@ -66,6 +66,12 @@ type LeaderboardEntry struct {
 	ScoredAt               time.Time `json:"scored_at"`
 }
 
+// ScorePoint is a moment at which a user's best became better.
+type ScorePoint struct {
+	ScoredAt     time.Time `json:"scored_at"`
+	PrimaryScore float64   `json:"primary_score"`
+}
+
 // ScoreStatus is how far a submission's scoring is.
 type ScoreStatus string
 

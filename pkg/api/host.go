@@ -36,6 +36,19 @@ type GPUProcess struct {
 	MemoryUsedBytes int64 `json:"memory_used_bytes" doc:"0 when the driver does not tell."`
 }
 
+// Host is the machine that the sessions run on, as it stands now. What is null
+// could not be read.
+type Host struct {
+	CPUs             int      `json:"cpus" doc:"Logical processors."`
+	CPUPercent       *float64 `json:"cpu_percent" doc:"Use of all processors together, 0 to 100, since the reading before; null when not known yet."`
+	MemoryTotalBytes *int64   `json:"memory_total_bytes"`
+	MemoryUsedBytes  *int64   `json:"memory_used_bytes" doc:"What no program could get any more: total less available."`
+	PoolTotalBytes   *int64   `json:"pool_total_bytes" doc:"Space for all workspaces together, used and free."`
+	PoolUsedBytes    *int64   `json:"pool_used_bytes"`
+	SlotsTotal       int      `json:"slots_total" doc:"Sessions that may be active at once."`
+	SlotsFree        int      `json:"slots_free"`
+}
+
 // Pack is an image that sessions can run.
 type Pack struct {
 	ID         string    `json:"id" doc:"Its name." example:"default"`

@@ -45,6 +45,11 @@ func (c *Client) GPUs(ctx context.Context) ([]api.GPU, error) {
 	return all(pages[api.GPU](ctx, c, api.Path("gpus"), nil))
 }
 
+// Host returns the machine's readings.
+func (c *Client) Host(ctx context.Context) (api.Host, error) {
+	return get[api.Host](ctx, c, api.Path("host"))
+}
+
 // SetGPU enables or disables a device, by index or UUID. Errors: Denied,
 // NotFound.
 func (c *Client) SetGPU(ctx context.Context, ref string, enabled bool) error {

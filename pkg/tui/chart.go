@@ -36,7 +36,7 @@ func (h *history) last(n int, of func(reading) float64) []float64 {
 	if h == nil {
 		return nil
 	}
-	rows := h.rows[max(0, len(h.rows)-n):]
+	rows := h.rows[max(0, len(h.rows)-max(0, n)):]
 	out := make([]float64, len(rows))
 	for i, r := range rows {
 		out[i] = of(r)
@@ -49,7 +49,7 @@ func (h *history) span(n int) time.Duration {
 	if h == nil || len(h.rows) < 2 {
 		return 0
 	}
-	rows := h.rows[max(0, len(h.rows)-n):]
+	rows := h.rows[max(0, len(h.rows)-max(0, n)):]
 	return rows[len(rows)-1].at.Sub(rows[0].at)
 }
 

@@ -29,11 +29,15 @@ type Daemon interface {
 	Snapshots(ctx context.Context, ref string) ([]api.Snapshot, error)
 	SessionUsage(ctx context.Context, ref string) (api.SessionUsage, error)
 	GPUs(ctx context.Context) ([]api.GPU, error)
+	Host(ctx context.Context) (api.Host, error)
 
 	Competitions(ctx context.Context) ([]api.Competition, error)
 	Competition(ctx context.Context, slug string) (api.CompetitionDetail, error)
 	// Leaderboard returns one page; an empty cursor is the first.
 	Leaderboard(ctx context.Context, slug string, limit int, cursor string) (api.LeaderboardPage, error)
+	// ScoreHistory is how a user's best on the present board came about, oldest
+	// first.
+	ScoreHistory(ctx context.Context, slug, userID string) ([]api.ScorePoint, error)
 	// Submit sends a file. It ends with ctx and has no other time limit.
 	Submit(ctx context.Context, slug string, f Upload) (api.SubmissionCreated, error)
 	Submission(ctx context.Context, id string) (api.Submission, error)

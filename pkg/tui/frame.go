@@ -121,7 +121,11 @@ func (m *model) footLine() string {
 	switch {
 	case m.finding:
 		m.find.Width = max(5, m.columns-4)
-		return cut(" "+m.find.View(), m.columns)
+		if m.note == "" {
+			return cut(" "+m.find.View(), m.columns)
+		}
+		m.find.Width = max(5, m.columns/3)
+		return cut(" "+pad(m.find.View(), m.columns/3)+" "+m.th.accent.Render(m.note), m.columns)
 	case m.note != "" && m.noteBad:
 		return m.th.bad.Render(cut(" "+m.note, m.columns))
 	case m.note != "":

@@ -18,6 +18,7 @@ const (
 	startTime  = 60 * time.Second
 	gpuEvery   = 3 * time.Second // only while the daemon sends no samples
 	usageEvery = 30 * time.Second
+	hostEvery  = 5 * time.Second
 	maxListed  = 500 // sessions that are listed
 )
 
@@ -43,6 +44,10 @@ type hub struct {
 	all      bool // everybody's sessions, for admins
 	sessions list[api.Session]
 	gpus     list[api.GPU]
+	host     api.Host
+	hostErr  error
+	hosted   bool      // host was read
+	hostAt   time.Time // when it was asked for
 	sampled  time.Time // when the last readings came
 	history  map[string]*history
 	usage    map[string]api.SessionUsage
@@ -53,6 +58,9 @@ type hub struct {
 	say   func(string, ...any) // a line for a few seconds
 	grief func(error)          // the same for what failed
 	show  func(name string) tea.Cmd
+	plain func() // takes the filter away: what it was for is not in front any more
+	// goSession shows one session among the sessions.
+	goSession func(id string) tea.Cmd
 }
 
 // list is something that is loaded whole, and how that stands.
@@ -118,6 +126,10 @@ type (
 		usage api.SessionUsage
 		err   error
 	}
+	hostMsg struct {
+		host api.Host
+		err  error
+	}
 	tickMsg time.Time
 )
 
@@ -125,11 +137,16 @@ type (
 func (h *hub) reload() tea.Cmd {
 	return tea.Batch(
 		call(h, callTime, h.daemon.Me, func(m api.Me, err error) tea.Msg { return meMsg{m, err} }),
-		h.loadHealth(), h.loadSessions(), h.loadGPUs())
+		h.loadHealth(), h.loadSessions(), h.loadGPUs(), h.loadHost())
 }
 
 func (h *hub) loadHealth() tea.Cmd {
 	return call(h, callTime, h.daemon.Health, func(v api.Health, err error) tea.Msg { return healthMsg{v, err} })
+}
+
+func (h *hub) loadHost() tea.Cmd {
+	h.hostAt = h.now()
+	return call(h, callTime, h.daemon.Host, func(v api.Host, err error) tea.Msg { return hostMsg{v, err} })
 }
 
 func (h *hub) loadSessions() tea.Cmd {
@@ -212,6 +229,10 @@ func (h *hub) update(msg tea.Msg) tea.Cmd {
 		if m.err == nil {
 			h.usage[m.id] = m.usage
 		}
+	case hostMsg:
+		if h.hostErr = m.err; m.err == nil {
+			h.host, h.hosted = m.host, true
+		}
 	case tickMsg:
 		return h.poll()
 	case feedMsg:
@@ -254,6 +275,9 @@ func (h *hub) poll() tea.Cmd {
 	var cmds []tea.Cmd
 	if h.now().Sub(h.sampled) >= gpuEvery && !h.gpus.busy {
 		cmds = append(cmds, h.loadGPUs())
+	}
+	if h.now().Sub(h.hostAt) >= hostEvery {
+		cmds = append(cmds, h.loadHost())
 	}
 	if h.now().Sub(h.usageAt) >= usageEvery {
 		cmds = append(cmds, h.loadUsage())

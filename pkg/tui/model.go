@@ -51,6 +51,7 @@ type layer interface {
 type model struct {
 	*hub
 	feed           *feed
+	listen, clock  func() tea.Cmd // the next feedMsg, the next tickMsg
 	columns, lines int
 	screens        []screen
 	front          int
@@ -72,6 +73,7 @@ func newModel(ctx context.Context, d Daemon, th *theme, now func() time.Time, ou
 	h := &hub{ctx: ctx, daemon: d, th: th, now: now, out: out, history: map[string]*history{},
 		usage: map[string]api.SessionUsage{}, stages: map[string][]stage{}}
 	m := &model{hub: h, feed: newFeed(d, now), columns: 80, lines: 24, find: newInput(th, "/")}
+	m.listen, m.clock = func() tea.Cmd { return m.feed.listen(ctx) }, tick
 	h.ask = func(l layer) { m.layers = append(m.layers, l) }
 	h.say = func(format string, args ...any) { m.tell(false, fmt.Sprintf(format, args...)) }
 	h.grief = func(err error) {
@@ -80,7 +82,15 @@ func newModel(ctx context.Context, d Daemon, th *theme, now func() time.Time, ou
 		}
 	}
 	h.show = m.showNamed
-	m.screens = []screen{newSessions(h)}
+	h.plain = func() { m.endFind(true) }
+	own := newSessions(h)
+	h.goSession = func(id string) tea.Cmd {
+		own.leave()
+		own.words, own.chosen = "", id
+		return m.showNamed(own.name())
+	}
+	b := newBoard(h)
+	m.screens = []screen{own, newGPUs(h), newCompetitions(h, b.open), b}
 	return m
 }
 
@@ -124,7 +134,7 @@ func tick() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { r
 // Init begins the feed's messages and the clock. The first feedMsg loads
 // everything.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(m.feed.listen(m.ctx), tick(), m.screen().shown())
+	return tea.Batch(m.listen(), m.clock(), m.screen().shown())
 }
 
 // Update is the one place that changes anything.
@@ -145,12 +155,12 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if x.panic != nil {
 			panic(x.panic) // here Bubble Tea gives the terminal back first
 		}
-		cmds = append(cmds, m.feed.listen(m.ctx))
+		cmds = append(cmds, m.listen())
 		if m.conn.turn != turn || x.missed {
 			cmds = append(cmds, m.screen().shown())
 		}
 	case tickMsg:
-		cmds = append(cmds, tick())
+		cmds = append(cmds, m.clock())
 		if m.note != "" && !m.now().Before(m.noteEnds) {
 			m.note = ""
 		}
@@ -203,9 +213,10 @@ func (m *model) onKey(k tea.KeyMsg) tea.Cmd {
 		m.ask(newPalette(m))
 		return nil
 	case "/":
+		cmd := m.endFind(true)
 		m.finding = true
 		m.find.Focus()
-		return nil
+		return cmd
 	case "tab":
 		return m.toFront((m.front + 1) % len(m.screens))
 	case "shift+tab":

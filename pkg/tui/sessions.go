@@ -177,6 +177,7 @@ func (s *sessions) key(k tea.KeyMsg) tea.Cmd {
 // leave goes back to the list.
 func (s *sessions) leave() {
 	if s.part != nil {
+		s.plain()
 		s.part.close()
 		s.part = nil
 	}
@@ -184,6 +185,7 @@ func (s *sessions) leave() {
 
 func (s *sessions) enter(p part) {
 	s.leave()
+	s.plain()
 	s.part = p
 }
 
