@@ -68,6 +68,7 @@ type LeaderboardEntry struct {
 
 // ScorePoint is a moment at which a user's best became better.
 type ScorePoint struct {
+	SubmissionID string    `json:"submission_id" format:"uuid"`
 	ScoredAt     time.Time `json:"scored_at"`
 	PrimaryScore float64   `json:"primary_score"`
 }
@@ -142,6 +143,11 @@ type CompetitionAdded struct {
 // Rescored is how many submissions were queued to be scored again.
 type Rescored struct {
 	Queued int `json:"queued"`
+}
+
+// ScoringQueue is what waits for its score.
+type ScoringQueue struct {
+	Waiting int `json:"waiting" doc:"Submissions that wait or are being scored."`
 }
 
 // UploadState is how much of an upload is there.

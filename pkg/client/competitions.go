@@ -45,6 +45,20 @@ func (c *Client) Leaderboard(ctx context.Context, slug string, o ListOptions) (a
 	return p, err
 }
 
+// ScoreHistory is how a user's place on the present board came about, oldest
+// first. Errors: NotFound.
+func (c *Client) ScoreHistory(ctx context.Context, slug, userID string) ([]api.ScorePoint, error) {
+	if err := needSlug(slug, "competition"); err != nil {
+		return nil, err
+	}
+	return all(pages[api.ScorePoint](ctx, c, api.CompetitionPath(slug, "leaderboard", userID, "history"), nil))
+}
+
+// ScoringQueue is what waits for its score. Errors: Denied.
+func (c *Client) ScoringQueue(ctx context.Context) (api.ScoringQueue, error) {
+	return get[api.ScoringQueue](ctx, c, api.Path("admin", "queue"))
+}
+
 // Predictions is a file to submit.
 type Predictions struct {
 	Filename string

@@ -118,6 +118,9 @@ type Store interface {
 	Board(ctx context.Context, q BoardQuery) ([]Entry, error)
 	// BoardSize is how many users are on a board.
 	BoardSize(ctx context.Context, slug, splitVersion string) (int, error)
+	// UserScores are a user's official scores of a split, one a submission, as
+	// entries without rank or name, in the order of time.
+	UserScores(ctx context.Context, slug, splitVersion, userID string) ([]Entry, error)
 	// Standing is one user's entry with its rank. Errors: NotFound.
 	Standing(ctx context.Context, slug, splitVersion, userID string) (Entry, error)
 

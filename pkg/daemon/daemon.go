@@ -42,6 +42,7 @@ type Daemon struct {
 	bus      *event.Bus
 	accounts *account.Service
 	sessions *session.Service
+	readings *hostReadings
 	contests *competition.Service
 	api      *httpapi.Server
 	proxy    *proxy.Proxy

@@ -66,10 +66,12 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		ClientAddr: trusted.ClientAddr,
 		Logger:     d.logger,
 	})
+	d.readings = d.newReadings()
 	d.api, err = httpapi.New(httpapi.Options{
 		Sessions: d.sessions, Accounts: d.accounts, Tickets: tickets{d}, Events: d.bus,
 		Competitions: d.contests,
 		Doctor:       d.doctor,
+		Host:         d.host,
 		Backup:       d.backup,
 		SocketActor:  d.accounts.UnixUser,
 		Public:       authenticator{d.accounts, d.cfg.Secure()},

@@ -80,6 +80,29 @@ func (s *Server) leaderboard(ctx context.Context, a auth.Actor, in *leaderboardI
 	return out, b.Next, nil
 }
 
+type historyInput struct {
+	Paging
+	Slug
+	User string `path:"user" maxLength:"100" doc:"The user's id, as on the board."`
+}
+
+func (s *Server) scoreHistory(ctx context.Context, _ auth.Actor, in *historyInput, limit int, after string) ([]api.ScorePoint, string, error) {
+	steps, err := s.Competitions.History(ctx, in.Slug.Slug, in.User)
+	if err != nil {
+		return nil, "", err
+	}
+	out := make([]api.ScorePoint, len(steps))
+	for i, e := range steps {
+		out[i] = api.ScorePoint{SubmissionID: e.SubmissionID, ScoredAt: e.ScoredAt.UTC(), PrimaryScore: e.Primary}
+	}
+	return whole(out, func(p api.ScorePoint) string { return p.SubmissionID }, limit, after)
+}
+
+func (s *Server) scoringQueue(ctx context.Context, _ auth.Actor, _ *none) (api.ScoringQueue, error) {
+	n, err := s.Competitions.Waiting(ctx)
+	return api.ScoringQueue{Waiting: n}, err
+}
+
 type mineInput struct {
 	Paging
 	Slug

@@ -141,7 +141,7 @@ func contest(t *testing.T, h *httpapitest.Host, name, path string, header []stri
 	if strings.Contains(path, "datasets") {
 		slug = "cifar-100"
 	}
-	path = strings.NewReplacer("{slug}", slug, "{sha256}", strings.Repeat("a", 64)).Replace(path)
+	path = strings.NewReplacer("{slug}", slug, "{user}", "nobody", "{sha256}", strings.Repeat("a", 64)).Replace(path)
 	switch {
 	case strings.HasPrefix(name, "GET"):
 	case strings.HasSuffix(name, "/submissions"):

@@ -58,6 +58,13 @@ func (s *Server) me(ctx context.Context, a auth.Actor, _ *none) (api.Me, error) 
 	}, nil
 }
 
+func (s *Server) host(ctx context.Context, _ auth.Actor, _ *none) (api.Host, error) {
+	if s.Options.Host == nil {
+		return api.Host{}, nil
+	}
+	return s.Options.Host(ctx)
+}
+
 func (s *Server) doctor(ctx context.Context, _ auth.Actor, _ *none) (api.DoctorReport, error) {
 	report := api.DoctorReport{Checks: []api.Check{}}
 	if s.Doctor != nil {

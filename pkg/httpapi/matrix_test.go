@@ -20,6 +20,8 @@ var matrix = map[string][9]int{
 	"GET /healthz":                          {200, 200, 200, 200, 200, 200, 401, 200, 200},
 	"GET /api/v1/openapi.json":              {200, 200, 200, 200, 200, 200, 401, 200, 200},
 	"GET /api/v1/events":                    {200, 200, 200, 200, 200, 200, 401, 200, 200},
+	"GET /api/v1/host":                      {401, 200, 200, 200, 401, 401, 401, 200, 200},
+	"GET /api/v1/admin/queue":               {401, 403, 403, 200, 401, 401, 401, 403, 403},
 	"GET /api/v1/admin/doctor":              {401, 403, 403, 200, 401, 401, 401, 403, 403},
 	"POST /api/v1/admin/reconcile":          {401, 403, 403, 200, 401, 401, 401, 403, 403},
 	"GET /api/v1/admin/backup":              {401, 403, 403, 200, 401, 401, 401, 403, 403},
@@ -64,24 +66,25 @@ var matrix = map[string][9]int{
 	"session host GET /.medforge/none": {404, 404, 404, 404, 404, 404, 404, 421, 421},
 	"session host GET " + forwardAuth:  {403, 403, 403, 403, 403, 403, 403, 421, 421},
 
-	"GET /api/v1/competitions":                       {200, 200, 200, 200, 200, 200, 401, 200, 200},
-	"GET /api/v1/competitions/{slug}":                {200, 200, 200, 200, 200, 200, 401, 200, 200},
-	"GET /api/v1/competitions/{slug}/leaderboard":    {200, 200, 200, 200, 200, 200, 401, 200, 200},
-	"POST /api/v1/competitions/{slug}/submissions":   {401, 201, 201, 201, 401, 401, 401, 201, 201},
-	"GET /api/v1/competitions/{slug}/submissions/me": {401, 200, 200, 200, 401, 401, 401, 200, 200},
-	"GET /api/v1/competitions/{slug}/data":           {401, 200, 200, 200, 401, 401, 401, 200, 200},
-	"GET /api/v1/competitions/{slug}/data/archive":   {401, 200, 200, 200, 401, 401, 401, 200, 200},
-	"GET /api/v1/submissions/{id}":                   {401, 200, 404, 200, 401, 401, 401, 200, 404},
-	"POST /api/v1/admin/submissions/{id}/score":      {401, 403, 403, 200, 401, 401, 401, 403, 403},
-	"POST /api/v1/admin/competitions/{slug}/score":   {401, 403, 403, 202, 401, 401, 401, 403, 403},
-	"POST /api/v1/admin/competitions":                {401, 403, 403, 201, 401, 401, 401, 403, 403},
-	"POST /api/v1/admin/competitions/codabench":      {401, 403, 403, 201, 401, 401, 401, 403, 403},
-	"GET /api/v1/datasets":                           {200, 200, 200, 200, 200, 200, 401, 200, 200},
-	"GET /api/v1/datasets/{slug}":                    {200, 200, 200, 200, 200, 200, 401, 200, 200},
-	"GET /api/v1/admin/datasets/{slug}/import":       {401, 403, 403, 200, 401, 401, 401, 403, 403},
-	"POST /api/v1/admin/datasets/{slug}/import":      {401, 403, 403, 404, 401, 401, 401, 403, 403}, // nothing was uploaded
-	"GET /api/v1/admin/uploads/{sha256}":             {401, 403, 403, 200, 401, 401, 401, 403, 403},
-	"POST /api/v1/admin/uploads/{sha256}":            {401, 403, 403, 200, 401, 401, 401, 403, 403},
+	"GET /api/v1/competitions":                                   {200, 200, 200, 200, 200, 200, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}":                            {200, 200, 200, 200, 200, 200, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}/leaderboard":                {200, 200, 200, 200, 200, 200, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}/leaderboard/{user}/history": {404, 404, 404, 404, 404, 404, 401, 404, 404}, // nobody has a score yet
+	"POST /api/v1/competitions/{slug}/submissions":               {401, 201, 201, 201, 401, 401, 401, 201, 201},
+	"GET /api/v1/competitions/{slug}/submissions/me":             {401, 200, 200, 200, 401, 401, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}/data":                       {401, 200, 200, 200, 401, 401, 401, 200, 200},
+	"GET /api/v1/competitions/{slug}/data/archive":               {401, 200, 200, 200, 401, 401, 401, 200, 200},
+	"GET /api/v1/submissions/{id}":                               {401, 200, 404, 200, 401, 401, 401, 200, 404},
+	"POST /api/v1/admin/submissions/{id}/score":                  {401, 403, 403, 200, 401, 401, 401, 403, 403},
+	"POST /api/v1/admin/competitions/{slug}/score":               {401, 403, 403, 202, 401, 401, 401, 403, 403},
+	"POST /api/v1/admin/competitions":                            {401, 403, 403, 201, 401, 401, 401, 403, 403},
+	"POST /api/v1/admin/competitions/codabench":                  {401, 403, 403, 201, 401, 401, 401, 403, 403},
+	"GET /api/v1/datasets":                                       {200, 200, 200, 200, 200, 200, 401, 200, 200},
+	"GET /api/v1/datasets/{slug}":                                {200, 200, 200, 200, 200, 200, 401, 200, 200},
+	"GET /api/v1/admin/datasets/{slug}/import":                   {401, 403, 403, 200, 401, 401, 401, 403, 403},
+	"POST /api/v1/admin/datasets/{slug}/import":                  {401, 403, 403, 404, 401, 401, 401, 403, 403}, // nothing was uploaded
+	"GET /api/v1/admin/uploads/{sha256}":                         {401, 403, 403, 200, 401, 401, 401, 403, 403},
+	"POST /api/v1/admin/uploads/{sha256}":                        {401, 403, 403, 200, 401, 401, 401, 403, 403},
 }
 
 const forwardAuth = "/api/v1/auth/session-proxy"
@@ -126,7 +129,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 		for i, c := range callers {
 			t.Run(name+" by "+c.name, func(t *testing.T) {
 				t.Parallel()
-				contests := regexp.MustCompile("competitions|datasets|uploads|submissions").MatchString(name)
+				contests := regexp.MustCompile("competitions|datasets|uploads|submissions|queue").MatchString(name)
 				h := openHouse(t, httpapitest.Options{Competitions: contests})
 				resp := h.ask(t, name, c, contests)
 				if resp.StatusCode != want[i] {

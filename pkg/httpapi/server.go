@@ -36,6 +36,8 @@ type Options struct {
 	Events       *event.Bus
 	// Doctor returns what only the daemon can see of the host. nil: nothing.
 	Doctor func(ctx context.Context) []api.Check
+	// Host reads the machine. nil: nothing is known of it.
+	Host func(ctx context.Context) (api.Host, error)
 	// Backup takes the moment of a backup, which is then written out. nil:
 	// none can be taken.
 	Backup func(ctx context.Context, a auth.Actor) (Backup, error)

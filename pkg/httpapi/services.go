@@ -71,6 +71,8 @@ type Competitions interface {
 	List(ctx context.Context) ([]competition.Competition, error)
 	Get(ctx context.Context, slug string) (competition.Competition, competition.Manifest, error)
 	Leaderboard(ctx context.Context, a auth.Actor, slug string, limit int, after string) (competition.Board, error)
+	History(ctx context.Context, slug, userID string) ([]competition.Entry, error)
+	Waiting(ctx context.Context) (int, error)
 	Data(ctx context.Context, slug string) ([]competition.DataFile, error)
 	WriteData(ctx context.Context, files []competition.DataFile, w io.Writer) error
 

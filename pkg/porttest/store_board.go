@@ -239,6 +239,15 @@ func ladder(t *testing.T, k CompetitionKit) {
 				t.Fatalf("score %d, %v: the board shows %v, want %v", i, v, out.After.Primary, shown)
 			}
 		}
+		all := val(k.Store.UserScores(storeContext(t), slug, "v1", user))(t)
+		same(t, "a user's scores", len(all), 7)
+		for i := 1; i < len(all); i++ {
+			if all[i].ScoredAt.Before(all[i-1].ScoredAt) {
+				t.Errorf("score %d is out of order", i)
+			}
+		}
+		same(t, "steps of the Ladder", len(competition.Steps(all, higher, 0.01)), 3)
+		same(t, "a stranger's scores", len(val(k.Store.UserScores(storeContext(t), slug, "v1", uuid.NewString()))(t)), 0)
 	}
 }
 

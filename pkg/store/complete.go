@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"math"
-	"slices"
-	"strings"
 
 	"github.com/medforge/medforge/pkg/competition"
 	"github.com/medforge/medforge/pkg/fault"
@@ -184,48 +182,44 @@ func (s *Competitions) putOfficial(ctx context.Context, q queryer, c competition
 // official scores in the board's order or, with a Ladder step, what climbing
 // through them in time gives.
 func (s *Competitions) best(ctx context.Context, q queryer, key []any, higher bool, step float64) (competition.Entry, error) {
-	query := `SELECT submission_id, score_id, metric_version, primary_score, rank_key, scored_at FROM official_scores
-		WHERE competition = ? AND split_version = ? AND user_id = ? ORDER BY rank_key`
 	if step <= 0 {
-		query += ` LIMIT 1`
+		all, err := officialScores(ctx, q, key, ` ORDER BY rank_key LIMIT 1`)
+		if err != nil {
+			return competition.Entry{}, err
+		}
+		return all[0], nil
 	}
-	rows, err := q.QueryContext(ctx, query, key...)
-	all, err := collect(rows, err, func(r scanner) (e competition.Entry, err error) {
+	all, err := officialScores(ctx, q, key, ``)
+	if err != nil {
+		return competition.Entry{}, err
+	}
+	steps := competition.Steps(all, higher, step)
+	top := steps[len(steps)-1]
+	top.Key = rankKey(top.Primary, higher, top.ScoredAt, top.SubmissionID)
+	return top, nil
+}
+
+// officialScores are a user's in one split; key is competition, split, user.
+func officialScores(ctx context.Context, q queryer, key []any, order string) ([]competition.Entry, error) {
+	rows, err := q.QueryContext(ctx, `SELECT submission_id, score_id, metric_version, primary_score, rank_key, scored_at FROM official_scores
+		WHERE competition = ? AND split_version = ? AND user_id = ?`+order, key...)
+	return collect(rows, err, func(r scanner) (e competition.Entry, err error) {
 		var at int64
 		err = r.Scan(&e.SubmissionID, &e.ScoreID, &e.MetricVersion, &e.Primary, &e.Key, &at)
 		e.ScoredAt = fromMicros(at)
 		return e, err
 	})
-	if err != nil {
-		return competition.Entry{}, err
-	}
-	if step > 0 {
-		return climb(all, higher, step), nil
-	}
-	return all[0], nil
 }
 
-// climb is the Ladder (Blum and Hardt 2015, figure 1): in order of time, a
-// score counts only if it is better than what stands by more than the step,
-// and then stands rounded to the step.
-func climb(all []competition.Entry, higher bool, step float64) competition.Entry {
-	slices.SortFunc(all, func(a, b competition.Entry) int {
-		if c := a.ScoredAt.Compare(b.ScoredAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.SubmissionID, b.SubmissionID)
+// UserScores are a user's official scores of a split, in the order of time.
+func (s *Competitions) UserScores(ctx context.Context, slug, split, userID string) ([]competition.Entry, error) {
+	var all []competition.Entry
+	err := s.db.read(ctx, "read a user's scores", func(q queryer) (err error) {
+		all, err = officialScores(ctx, q, []any{slug, split, userID}, ` ORDER BY scored_at, submission_id`)
+		return err
 	})
-	sign := 1.0
-	if !higher {
-		sign = -1
+	for i := range all {
+		all[i].UserID, all[i].SplitVersion = userID, split
 	}
-	top := competition.Entry{Primary: math.Inf(-int(sign))}
-	for _, e := range all {
-		if sign*e.Primary > sign*top.Primary+step {
-			top = e
-			top.Primary = math.Round(e.Primary/step) * step
-		}
-	}
-	top.Key = rankKey(top.Primary, higher, top.ScoredAt, top.SubmissionID)
-	return top
+	return all, err
 }

@@ -45,6 +45,7 @@ type Daemon interface {
 	MySubmissions(ctx context.Context, slug string, limit int) ([]api.Submission, error)
 
 	// For admins.
+	ScoringQueue(ctx context.Context) (api.ScoringQueue, error)
 	Packs(ctx context.Context) ([]api.Pack, error)
 	UsePack(ctx context.Context, digest string) error
 	SetGPU(ctx context.Context, ref string, enabled bool) error

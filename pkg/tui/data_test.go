@@ -130,7 +130,8 @@ func (r *rig) running() {
 				r.d.gpus[g].UtilisationPercent = 50 + (i*(7+g)*13)%50
 			}
 		}
-		r.wait(3 * time.Second)
+		r.at = r.at.Add(3 * time.Second)
+		r.events(api.Event{Type: api.EventGPUSample, Time: r.at, Data: map[string]any{"gpus": r.d.gpus}})
 	}
 	r.at = noon
 }

@@ -38,6 +38,7 @@ type fake struct {
 	packs        []api.Pack
 	checks       []api.Check
 	orphans      []api.Orphan
+	waiting      int
 
 	err    error // what every call answers
 	calls  []string
@@ -271,3 +272,7 @@ func (f *fake) Reconcile(context.Context) (api.Reconciled, error) {
 }
 
 func gpuID(i int) string { return fmt.Sprintf("GPU-%d", i) }
+
+func (f *fake) ScoringQueue(context.Context) (api.ScoringQueue, error) {
+	return api.ScoringQueue{Waiting: f.waiting}, f.did("queue")
+}

@@ -16,7 +16,7 @@ import (
 const (
 	callTime   = 15 * time.Second
 	startTime  = 60 * time.Second
-	gpuEvery   = 3 * time.Second // only while the daemon sends no samples
+	gpuEvery   = 10 * time.Second // only while the daemon sends no samples
 	usageEvery = 30 * time.Second
 	hostEvery  = 5 * time.Second
 	maxListed  = 500 // sessions that are listed
@@ -363,28 +363,8 @@ func (h *hub) takeSample(e api.Event) {
 	if json.Unmarshal(raw, &rows) != nil || len(rows) == 0 {
 		return
 	}
-	for i := range rows { // what a sample leaves out is known already
-		for _, old := range h.gpus.rows {
-			if old.UUID == rows[i].UUID {
-				rows[i] = fill(rows[i], old)
-			}
-		}
-	}
 	h.gpus.rows, h.gpus.loaded, h.gpus.err = rows, true, nil
 	h.sample(rows)
-}
-
-func fill(g, old api.GPU) api.GPU {
-	if g.Name == "" {
-		g.Name = old.Name
-	}
-	if g.Status == "" {
-		g.Status, g.Reason, g.Session = old.Status, old.Reason, old.Session
-	}
-	if g.MemoryTotalBytes == 0 {
-		g.MemoryTotalBytes = old.MemoryTotalBytes
-	}
-	return g
 }
 
 // admin reports whether the caller may see what is for admins.

@@ -129,6 +129,25 @@ func (w *Workspaces) Check(ctx context.Context) error {
 	return nil
 }
 
+// Space is what is used and all there is, in bytes, of the file system that
+// holds the workspaces. What only root may still write counts as used.
+func (w *Workspaces) Space(ctx context.Context) (used, total int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, 0, workspace.Interrupted(err)
+	}
+	root, err := w.root()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer root.Close()
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(root.Fd(), &st); err != nil {
+		return 0, 0, w.fail(err, "the folder for workspaces cannot be read")
+	}
+	total = int64(st.Blocks) * st.Bsize
+	return total - int64(st.Bavail)*st.Bsize, total, nil
+}
+
 // Name implements session.Workspaces: folders have no dataset.
 func (w *Workspaces) Name(session.Ref) string { return "" }
 
