@@ -22,8 +22,9 @@ const Prefix = "/api/v1"
 const (
 	PathHealthz = "/healthz"
 	PathOpenAPI = Prefix + "/openapi.json"
-	PathOpen    = "/open"   // takes a browser on to a session's host
-	PathSignIn  = "/signin" // the sign-in page; "return" is where to go afterwards
+	PathMetrics = "/metrics" // on the unix socket
+	PathOpen    = "/open"    // takes a browser on to a session's host
+	PathSignIn  = "/signin"  // the sign-in page; "return" is where to go afterwards
 )
 
 // SessionPath is the path of one session, by id or slug, and of what is below

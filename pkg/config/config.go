@@ -173,7 +173,17 @@ type Competition struct {
 type Log struct {
 	Level  slog.Level `mapstructure:"level"`
 	Format string     `mapstructure:"format"` // "json" or "text"
+	// Requests says which requests are logged: LogRequestsNone, LogRequestsOwn
+	// or LogRequestsAll.
+	Requests string `mapstructure:"requests"`
 }
+
+// The requests that are logged.
+const (
+	LogRequestsNone = "none"
+	LogRequestsOwn  = "own"
+	LogRequestsAll  = "all"
+)
 
 // Metrics is the separate listener for Prometheus. The socket serves them
 // always.

@@ -89,6 +89,7 @@ func keys() []key {
 
 		{"log.level", "info", choice{"debug", "info", "warn", "error"}, "The least serious message written to standard error."},
 		{"log.format", "json", choice{"json", "text"}, "json: one object a line. text: for reading."},
+		{"log.requests", LogRequestsOwn, choice{LogRequestsNone, LogRequestsOwn, LogRequestsAll}, "Requests written to standard error, a line each: own is what MedForge answers itself and WebSockets, all has what IDEs answer too. Queries, cookies and tokens are never in it."},
 
 		{"metrics.listen", "", address{optional: true}, "A listener for Prometheus at /metrics, open to whoever reaches it. Empty: only on the socket."},
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/medforge/medforge/pkg/competition"
 	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/daemon/backup"
+	"github.com/medforge/medforge/pkg/daemon/observe"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/httpapi"
 	"github.com/medforge/medforge/pkg/proxy"
@@ -52,6 +53,10 @@ type Daemon struct {
 	public   net.Listener
 	redirect net.Listener // nil: none
 	certs    certificates // nil without TLS
+
+	metricsListener net.Listener // nil: none
+	metrics         *observe.Metrics
+	requests        *observe.Requests
 }
 
 // undo is what was opened, closed in the opposite order.
@@ -94,6 +99,7 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Daemon, err error
 		return nil, err
 	}
 	d.undo.push(d.drivers.close)
+	d.observe()
 	if err = d.services(ctx, o); err != nil {
 		return nil, err
 	}
@@ -108,6 +114,7 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Daemon, err error
 	if err = d.listenEdge(ctx, in); err != nil {
 		return nil, err
 	}
+	d.metrics.Watch(d.state())
 	return d, nil
 }
 

@@ -8,9 +8,13 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/daemon/certs"
+	"github.com/medforge/medforge/pkg/daemon/observe"
+	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/proxy"
+	"github.com/medforge/medforge/pkg/session"
 )
 
 // certificates are where the public listener's certificate comes from.
@@ -34,6 +38,13 @@ func (d *Daemon) listenEdge(ctx context.Context, in inherited) (err error) {
 			return err
 		}
 		d.public = tls.NewListener(d.public, certs.Config(d.certs.Certificate, tlsVersion(d.cfg.HTTP.TLSMinVersion)))
+	}
+	if address := d.cfg.Metrics.Listen; address != "" {
+		if d.metricsListener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "daemon/listen",
+				"The listener for Prometheus, %s, cannot be opened. See who has it (ss -ltnp), or set another metrics.listen.", address)
+		}
+		d.undo.push(ignoreClosed(d.metricsListener.Close))
 	}
 	address := d.cfg.HTTP.RedirectListen
 	if address == "" {
@@ -76,7 +87,39 @@ func (d *Daemon) toHTTPS(host string) (origin string, ok bool) {
 }
 
 // publicHandler is everything that the public listener answers.
-func (d *Daemon) publicHandler() http.Handler { return hsts(d.cfg, d.proxy) }
+func (d *Daemon) publicHandler() http.Handler {
+	return d.requests.Handler("public", hsts(d.cfg, d.proxy))
+}
+
+// observe makes what watches the daemon, before anything that it watches.
+func (d *Daemon) observe() {
+	d.metrics = observe.NewMetrics(d.version, d.logger)
+	d.requests = &observe.Requests{Logger: d.logger, Log: d.cfg.Log.Requests, Metrics: d.metrics,
+		Client: proxy.Trusted(d.cfg.HTTP.TrustedProxies).ClientAddr}
+}
+
+// state is what Prometheus gets of the daemon's parts.
+func (d *Daemon) state() observe.State {
+	s := observe.State{
+		Sessions: func(ctx context.Context) ([]session.Session, error) {
+			return d.store.Sessions().List(ctx, session.Filter{Statuses: []session.Status{session.Starting, session.Running, session.Stopping}})
+		},
+		Sample:   d.sessions.Sample,
+		Queue:    d.store.Competitions().QueueDepth,
+		Degraded: d.sessions.Health,
+	}
+	if d.certs != nil {
+		s.NotAfter = d.certs.NotAfter
+	}
+	return s
+}
+
+// metricsHandler is the separate listener's: metrics and nothing else.
+func (d *Daemon) metricsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+api.PathMetrics, d.metrics.Handler())
+	return d.requests.Handler("metrics", mux)
+}
 
 // hsts has browsers come by https only (RFC 6797). MedForge's host and all
 // below it are MedForge's alone, so it is said for all of them.
@@ -91,9 +134,9 @@ func hsts(c config.Config, next http.Handler) http.Handler {
 	})
 }
 
-// edgeListeners are the ones that strangers reach, for the log.
+// edgeListeners are the ones beside the unix socket, for the log.
 func (d *Daemon) edgeListeners() (addresses []string) {
-	for _, l := range []net.Listener{d.public, d.redirect} {
+	for _, l := range []net.Listener{d.public, d.redirect, d.metricsListener} {
 		if l != nil {
 			addresses = append(addresses, l.Addr().String())
 		}

@@ -32,11 +32,14 @@ func (d *Daemon) serve(failed chan<- error) servers {
 			ErrorLog:          quiet(d.logger),
 		}
 	}
-	socket, public := newHTTP(d.api.Socket()), newHTTP(d.publicHandler())
+	socket, public := newHTTP(d.requests.Handler("socket", d.api.Socket())), newHTTP(d.publicHandler())
 	socket.ConnContext = httpapi.PeerContext
 	all := servers{newServer(socket, d.socket), newServer(public, d.public)}
 	if d.redirect != nil {
 		all = append(all, newServer(newHTTP(certs.Redirect(d.toHTTPS)), d.redirect))
+	}
+	if d.metricsListener != nil {
+		all = append(all, newServer(newHTTP(d.metricsHandler()), d.metricsListener))
 	}
 	for _, s := range all {
 		go func() {

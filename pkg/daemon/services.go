@@ -21,7 +21,7 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d.bus = event.NewBus(event.Options{Out: o.Stdout, Audit: audit.AppendEvents, Logger: d.logger})
+	d.bus = event.NewBus(event.Options{Count: d.metrics.Event, Out: o.Stdout, Audit: audit.AppendEvents, Logger: d.logger})
 	d.undo.push(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), shutdownSlack)
 		defer cancel()
@@ -79,6 +79,7 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		ClientAddr:   trusted.ClientAddr,
 		TrustedProxy: trusted.Sent,
 		SessionProxy: httpapi.SessionProxy{Check: d.checkVisitor, Upstream: upstream(d.cfg.HTTP.Listen)},
+		Metrics:      d.metrics.Handler(),
 		Pages:        httpapi.Pages{Open: d.proxy.Open, Return: d.hosts().ReturnOrigin},
 		BaseURL:      d.cfg.URL(d.cfg.Host()),
 		Origins:      []string{d.cfg.URL(d.cfg.Host())},
@@ -129,7 +130,7 @@ func (d *Daemon) serveSession(l net.Listener, s session.Session) {
 	}
 	owner := auth.Actor{UserID: u.ID, Name: u.Name, Role: auth.RoleUser}
 	srv := &http.Server{
-		Handler:           d.api.Session(owner, s.ID),
+		Handler:           d.requests.Handler("session", d.api.Session(owner, s.ID)),
 		ReadHeaderTimeout: d.cfg.HTTP.ReadHeaderTimeout,
 		IdleTimeout:       d.cfg.HTTP.IdleTimeout,
 		MaxHeaderBytes:    int(d.cfg.HTTP.MaxHeader),

@@ -21,9 +21,12 @@ type Options struct {
 	// nothing. It is called by one goroutine and must not keep the
 	// slice. Unavailable, Timeout, Busy and a context's end are tried again;
 	// any other error costs the rows that cause it.
-	Audit  func(ctx context.Context, batch []Event) error
-	Now    func() time.Time // nil is time.Now
-	Logger *slog.Logger     // for troubles of Out and Audit; nil discards
+	Audit func(ctx context.Context, batch []Event) error
+	Now   func() time.Time // nil is time.Now
+	// Count is called with every event that is not volatile, while the bus is
+	// locked: it must be quick and publish nothing. Nil counts nothing.
+	Count  func(Event)
+	Logger *slog.Logger // for troubles of Out and Audit; nil discards
 	// History is how many events are kept for readers who come back; 0 is 4096.
 	History int
 	// Buffer is how many events a reader may be behind before it is cut off;
@@ -40,6 +43,7 @@ type Bus struct {
 	now    func() time.Time
 	logger *slog.Logger
 	buffer int
+	count  func(Event)
 	run    string
 	lines  *lines   // nil: nothing is printed
 	audit  *auditor // nil: nothing is audited
@@ -53,7 +57,7 @@ type Bus struct {
 
 // NewBus starts a bus. Close ends it.
 func NewBus(o Options) *Bus {
-	b := &Bus{now: o.Now, logger: o.Logger, buffer: o.Buffer}
+	b := &Bus{now: o.Now, logger: o.Logger, buffer: o.Buffer, count: o.Count}
 	if b.now == nil {
 		b.now = time.Now
 	}
@@ -103,6 +107,9 @@ func (b *Bus) publish(e Event, audited bool) Event {
 			b.audit.add(e)
 		}
 		b.ring.add(e)
+		if b.count != nil {
+			b.count(e)
+		}
 	}
 	kept := b.subs[:0]
 	for _, s := range b.subs {

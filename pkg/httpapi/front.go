@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -33,6 +34,7 @@ type door struct {
 func (s *Server) Socket() http.Handler {
 	return s.front(door{
 		guard: guardSocket,
+		page:  s.metrics,
 		authenticate: func(r *http.Request) (auth.Grant, error) {
 			uid, ok := peerUID(r.Context())
 			if !ok {
@@ -103,31 +105,57 @@ func (s *Server) admitted(d door, r *http.Request, req *request) error {
 func (s *Server) front(d door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		req := &request{id: s.requestID(), path: r.URL.EscapedPath(), base: s.BaseURL, agent: r.UserAgent(), answer: h}
+		id := h.Get("X-Request-Id") // whoever watches requests has named it
+		if id == "" {
+			id = s.requestID()
+		}
+		req := &request{id: id, path: r.URL.EscapedPath(), base: s.BaseURL, agent: r.UserAgent(), answer: h}
 		r = r.WithContext(withRequest(r.Context(), req))
 		rec := &recorder{ResponseWriter: w}
 		h.Set("X-Request-Id", req.id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 
-		start := s.Now()
+		route := ""
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			if n, ok := w.(noter); ok {
+				n.NoteRequest(cmp.Or(route, r.Pattern), req.actor.UserID, string(req.actor.Via))
+			}
+			if p != nil {
 				s.panicked(rec, r, p)
 			}
-			s.Logger.Debug("request", "request_id", req.id, "method", r.Method, "path", req.path,
-				"status", rec.status, "bytes", rec.bytes, "user_id", req.actor.UserID, "via", req.actor.Via,
-				"ms", float64(s.Now().Sub(start).Microseconds())/1000)
 		}()
 
 		if err := s.admitted(d, r, req); err != nil {
 			s.writeProblem(rec, r, err)
 			return
 		}
-		if d.page == nil || !d.page(rec, r) {
-			s.serve(rec, r)
+		if d.page != nil && d.page(rec, r) {
+			route = routePage
+			return
 		}
+		s.serve(rec, r)
 	})
+}
+
+// noter is a ResponseWriter that wants to know what it carries: the route, as
+// its table names it, empty for none, and who asks. The daemon's access log and
+// its metrics do.
+type noter interface {
+	NoteRequest(route, userID, via string)
+}
+
+// routePage is the route of all that is no part of the API.
+const routePage = "page"
+
+// metrics is the socket's page; whoever may use the socket may have them.
+func (s *Server) metrics(w http.ResponseWriter, r *http.Request) bool {
+	if s.Metrics == nil || r.URL.Path != api.PathMetrics || r.Method != http.MethodGet {
+		return false
+	}
+	s.Metrics.ServeHTTP(w, r)
+	return true
 }
 
 // serve answers what no route takes by a problem instead of net/http's text.

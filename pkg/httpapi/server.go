@@ -59,6 +59,8 @@ type Options struct {
 
 	// SessionProxy answers proxies in front; without it they are not served.
 	SessionProxy SessionProxy
+	// Metrics serves PathMetrics on the unix socket; nil: it is not there.
+	Metrics http.Handler
 	// Pages are what Public serves to browsers besides the API.
 	Pages Pages
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/fault"
 )
 
@@ -97,7 +98,26 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// noter is a ResponseWriter that wants to know what it carries and who asks: the
+// daemon's access log and its metrics.
+type noter interface {
+	NoteRequest(route, userID, via string)
+}
+
+// The routes on a session's host.
+const (
+	routeOwn     = "session-host" // MedForge's own pages, and whom the gate turned away
+	routeForward = "ide"
+)
+
+func note(w http.ResponseWriter, route string, a auth.Actor) {
+	if n, ok := w.(noter); ok {
+		n.NoteRequest(route, a.UserID, string(a.Via))
+	}
+}
+
 func (p *Proxy) serveSession(w http.ResponseWriter, r *http.Request, slug string) {
+	note(w, routeOwn, auth.Actor{})
 	switch {
 	case r.Method == http.MethodConnect || r.URL.Path == "" || r.URL.Path[0] != '/':
 		p.refuse(w, r, fault.New(fault.Invalid, "request/malformed", "the request does not name a path"))
@@ -110,6 +130,7 @@ func (p *Proxy) serveSession(w http.ResponseWriter, r *http.Request, slug string
 		return
 	}
 	v := p.gate(r.Header, slug)
+	note(w, routeOwn, v.grant.Actor)
 	if v.err != nil {
 		p.turnAway(w, r, slug, v)
 		return
@@ -118,6 +139,7 @@ func (p *Proxy) serveSession(w http.ResponseWriter, r *http.Request, slug string
 		p.refuse(w, r, errOrigin)
 		return
 	}
+	note(w, routeForward, v.grant.Actor)
 	b := p.backend(v.view)
 	if isWebSocket(r.Header) {
 		b.tunnel(w, r, v.grant)
