@@ -105,7 +105,8 @@ func driverVersion() (string, error) {
 		return "", errors.New("/proc/driver/nvidia/version is not there")
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
-	return strings.Join(strings.Fields(strings.TrimPrefix(line, "NVRM version:")), " "), nil
+	line, _, _ = strings.Cut(strings.TrimPrefix(line, "NVRM version:"), "(") // who built it
+	return strings.Join(strings.Fields(line), " "), nil
 }
 
 // machine says what the programs ran on.
@@ -114,7 +115,8 @@ func machine() string {
 	if err := unix.Uname(&u); err != nil {
 		return runtime.GOARCH
 	}
-	return fmt.Sprintf("Linux %s, %d CPUs, control groups %s", unix.ByteSliceToString(u.Release[:]), runtime.NumCPU(), cgroups())
+	release, _, _ := strings.Cut(unix.ByteSliceToString(u.Release[:]), "-") // the rest is who built it
+	return fmt.Sprintf("Linux %s, %d CPUs, control groups %s", release, runtime.NumCPU(), cgroups())
 }
 
 // cgroups is the version of the control groups: v2 where the unified hierarchy

@@ -18,20 +18,21 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/porttest"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/nvmltest"
 )
 
 func TestGPUs(t *testing.T) {
 	t.Parallel()
 	porttest.GPUs(t, func(t *testing.T) porttest.GPUsKit {
-		b := newBench(t, 8)
+		b := nvmltest.NewBench(t, 8)
 		return porttest.GPUsKit{
-			GPUs:    open(t, b, newHost(t, 8).options()),
+			GPUs:    nvmltest.Open(t, b, nvmltest.NewHost(t, 8).Options()),
 			Injects: true,
 			Hold: func(t *testing.T, uuid, what string) {
-				b.with(func() {
-					b.processes[uuid], b.used[uuid] = nil, 0
+				b.With(func() {
+					b.Processes[uuid], b.Used[uuid] = nil, 0
 					if what != "" {
-						b.processes[uuid], b.used[uuid] = []gonvml.ProcessInfo{{Pid: 4711, UsedGpuMemory: 1 << 30}}, 1<<30
+						b.Processes[uuid], b.Used[uuid] = []gonvml.ProcessInfo{{Pid: 4711, UsedGpuMemory: 1 << 30}}, 1<<30
 					}
 				})
 			},
@@ -40,7 +41,7 @@ func TestGPUs(t *testing.T) {
 				if why != "" {
 					ret = gonvml.ERROR_GPU_IS_LOST
 				}
-				b.breakDevice(uuid, ret)
+				b.BreakDevice(uuid, ret)
 			},
 		}
 	})
@@ -72,14 +73,14 @@ func inventory(t *testing.T, d *nvml.Driver) []session.GPU {
 
 func TestReadings(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 2)
-	b.with(func() {
-		b.used[b.uuids[1]] = 3 << 30
-		b.processes[b.uuids[1]] = []gonvml.ProcessInfo{{Pid: 1 << 30, UsedGpuMemory: 2 << 30}, {Pid: 1<<30 + 1, UsedGpuMemory: ^uint64(0)}}
+	b := nvmltest.NewBench(t, 2)
+	b.With(func() {
+		b.Used[b.UUIDs[1]] = 3 << 30
+		b.Processes[b.UUIDs[1]] = []gonvml.ProcessInfo{{Pid: 1 << 30, UsedGpuMemory: 2 << 30}, {Pid: 1<<30 + 1, UsedGpuMemory: ^uint64(0)}}
 	})
-	d := open(t, b, newHost(t, 2).options())
+	d := nvmltest.Open(t, b, nvmltest.NewHost(t, 2).Options())
 	g := inventory(t, d)[1]
-	if g.Index != 1 || g.UUID != b.uuids[1] || !strings.Contains(g.Name, "A100") || g.MemoryTotalBytes != 40960<<20 || g.MemoryUsedBytes != 3<<30 ||
+	if g.Index != 1 || g.UUID != b.UUIDs[1] || !strings.Contains(g.Name, "A100") || g.MemoryTotalBytes != 40960<<20 || g.MemoryUsedBytes != 3<<30 ||
 		g.UtilisationPct != 42 || g.TemperatureC != 33 || g.PowerMilliwatts != 51_234 || g.Fault != "" {
 		t.Errorf("%+v", g)
 	}
@@ -87,7 +88,7 @@ func TestReadings(t *testing.T) {
 	if len(g.Processes) != 2 || g.Processes[0] != (session.GPUProcess{PID: 1 << 30, MemoryUsedBytes: 2 << 30}) || g.Processes[1].MemoryUsedBytes != 0 {
 		t.Errorf("processes %+v", g.Processes)
 	}
-	if v, err := d.Version(t.Context()); v != driverVersion || err != nil {
+	if v, err := d.Version(t.Context()); v != nvmltest.DriverVersion || err != nil {
 		t.Errorf("%q %v", v, err)
 	}
 }
@@ -95,9 +96,9 @@ func TestReadings(t *testing.T) {
 // What a model does not offer is no fault.
 func TestReadingsNotOffered(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
-	b.breakDevice(b.uuids[0], gonvml.ERROR_NOT_SUPPORTED)
-	d := open(t, b, newHost(t, 1).options())
+	b := nvmltest.NewBench(t, 1)
+	b.BreakDevice(b.UUIDs[0], gonvml.ERROR_NOT_SUPPORTED)
+	d := nvmltest.Open(t, b, nvmltest.NewHost(t, 1).Options())
 	if g := inventory(t, d)[0]; g.Fault != "" || g.PowerMilliwatts != 0 || g.MemoryTotalBytes != 40960<<20 {
 		t.Errorf("%+v", g)
 	}
@@ -111,21 +112,21 @@ func TestFaults(t *testing.T) {
 		gonvml.ERROR_UNKNOWN:        "cannot be read",
 		gonvml.ERROR_IRQ_ISSUE:      "interrupt",
 	} {
-		b := newBench(t, 3)
-		d := open(t, b, newHost(t, 3).options())
-		b.breakDevice(b.uuids[1], ret)
+		b := nvmltest.NewBench(t, 3)
+		d := nvmltest.Open(t, b, nvmltest.NewHost(t, 3).Options())
+		b.BreakDevice(b.UUIDs[1], ret)
 		all := inventory(t, d)
-		if len(all) != 3 || all[1].UUID != b.uuids[1] || all[1].Index != 1 || !strings.Contains(all[1].Fault, want) {
+		if len(all) != 3 || all[1].UUID != b.UUIDs[1] || all[1].Index != 1 || !strings.Contains(all[1].Fault, want) {
 			t.Errorf("%v: %+v", ret, all)
 			continue
 		}
 		if all[0].Fault != "" || all[2].Fault != "" {
 			t.Errorf("%v: the others have a fault too: %+v", ret, all)
 		}
-		if names, err := d.CDIDevices(t.Context(), b.uuids[1]); !fault.Is(err, fault.Conflict) {
+		if names, err := d.CDIDevices(t.Context(), b.UUIDs[1]); !fault.Is(err, fault.Conflict) {
 			t.Errorf("%v: a broken device is given: %v %v", ret, names, err)
 		}
-		if names, err := d.CDIDevices(t.Context(), b.uuids[2]); err != nil || names[0] != "medforge.local/gpu="+b.uuids[2] {
+		if names, err := d.CDIDevices(t.Context(), b.UUIDs[2]); err != nil || names[0] != "medforge.local/gpu="+b.UUIDs[2] {
 			t.Errorf("%v: a sound device is not given: %v %v", ret, names, err)
 		}
 	}
@@ -133,10 +134,10 @@ func TestFaults(t *testing.T) {
 
 func TestLostFromTheStart(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 2)
-	b.breakDevice(b.uuids[0], gonvml.ERROR_GPU_IS_LOST)
-	d := open(t, b, newHost(t, 2).options())
-	if all := inventory(t, d); len(all) != 2 || all[0].Fault == "" || all[0].UUID != "" || all[1].Fault != "" || all[1].UUID != b.uuids[1] {
+	b := nvmltest.NewBench(t, 2)
+	b.BreakDevice(b.UUIDs[0], gonvml.ERROR_GPU_IS_LOST)
+	d := nvmltest.Open(t, b, nvmltest.NewHost(t, 2).Options())
+	if all := inventory(t, d); len(all) != 2 || all[0].Fault == "" || all[0].UUID != "" || all[1].Fault != "" || all[1].UUID != b.UUIDs[1] {
 		t.Errorf("%+v", all)
 	}
 }
@@ -145,47 +146,47 @@ func TestLostFromTheStart(t *testing.T) {
 // index.
 func TestVanished(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 3)
-	d := open(t, b, newHost(t, 3).options())
-	b.with(func() {
-		b.count = 2
-		b.server.Devices = b.server.Devices[1:]
-		b.uuids = b.uuids[1:]
+	b := nvmltest.NewBench(t, 3)
+	d := nvmltest.Open(t, b, nvmltest.NewHost(t, 3).Options())
+	b.With(func() {
+		b.Count = 2
+		b.Server.Devices = b.Server.Devices[1:]
+		b.UUIDs = b.UUIDs[1:]
 	})
 	all := inventory(t, d)
-	if len(all) != 3 || !strings.Contains(all[0].Fault, "no longer lists it") || all[1].Fault != "" || all[1].Index != 1 || all[1].UUID != b.uuids[0] || all[2].Index != 2 {
+	if len(all) != 3 || !strings.Contains(all[0].Fault, "no longer lists it") || all[1].Fault != "" || all[1].Index != 1 || all[1].UUID != b.UUIDs[0] || all[2].Index != 2 {
 		t.Errorf("%+v", all)
 	}
 	// NVML has counted anew: what it has at 0 is our device 1.
-	b.breakDevice(b.uuids[0], gonvml.ERROR_GPU_IS_LOST)
-	if all := inventory(t, d); len(all) != 3 || !strings.Contains(all[0].Fault, "no longer lists it") || all[1].UUID != b.uuids[0] || !strings.Contains(all[1].Fault, "lost") || all[2].Fault != "" {
+	b.BreakDevice(b.UUIDs[0], gonvml.ERROR_GPU_IS_LOST)
+	if all := inventory(t, d); len(all) != 3 || !strings.Contains(all[0].Fault, "no longer lists it") || all[1].UUID != b.UUIDs[0] || !strings.Contains(all[1].Fault, "lost") || all[2].Fault != "" {
 		t.Errorf("%+v", all)
 	}
 }
 
 func TestMIGIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 2)
-	if _, ret := b.server.Devices[1].SetMigMode(gonvml.DEVICE_MIG_ENABLE); ret != gonvml.SUCCESS {
+	b := nvmltest.NewBench(t, 2)
+	if _, ret := b.Server.Devices[1].SetMigMode(gonvml.DEVICE_MIG_ENABLE); ret != gonvml.SUCCESS {
 		t.Fatal(ret)
 	}
-	d := open(t, b, newHost(t, 2).options())
+	d := nvmltest.Open(t, b, nvmltest.NewHost(t, 2).Options())
 	all := inventory(t, d)
 	if !strings.Contains(all[1].Fault, "MIG mode is on") || !strings.Contains(all[1].Fault, "nvidia-smi -i 1 -mig 0") || all[0].Fault != "" {
 		t.Errorf("%+v", all)
 	}
-	if err := d.Clean(t.Context(), b.uuids[1]); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "MIG") {
+	if err := d.Clean(t.Context(), b.UUIDs[1]); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "MIG") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestXids(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 3)
-	d := open(t, b, newHost(t, 3).options())
-	b.xid(0, 13) // a program's own mistake
-	b.xid(1, 79)
-	b.xid(2, 31)
+	b := nvmltest.NewBench(t, 3)
+	d := nvmltest.Open(t, b, nvmltest.NewHost(t, 3).Options())
+	b.Xid(0, 13) // a program's own mistake
+	b.Xid(1, 79)
+	b.Xid(2, 31)
 	all := inventory(t, d)
 	if all[0].Fault != "" || !strings.Contains(all[1].Fault, "Xid 79") || all[2].Fault != "" {
 		t.Errorf("%+v", all)
@@ -197,11 +198,11 @@ func TestXids(t *testing.T) {
 
 func TestMemoryWithoutProcess(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
-	d := open(t, b, newHost(t, 1).options())
+	b := nvmltest.NewBench(t, 1)
+	d := nvmltest.Open(t, b, nvmltest.NewHost(t, 1).Options())
 	for used, busy := range map[uint64]bool{0: false, 256 << 20: false, 257 << 20: true} {
-		b.with(func() { b.used[b.uuids[0]] = used })
-		if err := d.Clean(t.Context(), b.uuids[0]); fault.Is(err, fault.Busy) != busy {
+		b.With(func() { b.Used[b.UUIDs[0]] = used })
+		if err := d.Clean(t.Context(), b.UUIDs[0]); fault.Is(err, fault.Busy) != busy {
 			t.Errorf("%d bytes: %v", used, err)
 		}
 	}
@@ -216,13 +217,13 @@ func TestOpenFailures(t *testing.T) {
 		gonvml.ERROR_NO_PERMISSION:           "run as root",
 		gonvml.ERROR_UNKNOWN:                 "does not start",
 	} {
-		b := newBench(t, 1)
-		b.server.InitFunc = func() gonvml.Return { return ret }
-		if _, err := nvml.OpenWith(t.Context(), b.server, nvml.Options{}); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), want) {
+		b := nvmltest.NewBench(t, 1)
+		b.Server.InitFunc = func() gonvml.Return { return ret }
+		if _, err := nvml.OpenWith(t.Context(), b.Server, nvml.Options{}); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", ret, err)
 		}
 	}
-	if _, err := nvml.OpenWith(t.Context(), newBench(t, 0).server, nvml.Options{}); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "lists no GPU") {
+	if _, err := nvml.OpenWith(t.Context(), nvmltest.NewBench(t, 0).Server, nvml.Options{}); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "lists no GPU") {
 		t.Errorf("no device: %v", err)
 	}
 	missing := filepath.Join(t.TempDir(), "libnvidia-ml.so.1")
@@ -238,12 +239,12 @@ func TestOpenFailures(t *testing.T) {
 // way, and when it ends all is as before.
 func TestHang(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
-	d := open(t, b, newHost(t, 1).options())
+	b := nvmltest.NewBench(t, 1)
+	d := nvmltest.Open(t, b, nvmltest.NewHost(t, 1).Options())
 	release, entered := make(chan struct{}), make(chan struct{}, 100)
-	count := b.server.DeviceGetCountFunc
+	count := b.Server.DeviceGetCountFunc
 	// The worker stands still between calls, and sees this with the next one.
-	b.server.DeviceGetCountFunc = func() (int, gonvml.Return) {
+	b.Server.DeviceGetCountFunc = func() (int, gonvml.Return) {
 		entered <- struct{}{}
 		<-release
 		return count()
@@ -277,25 +278,25 @@ func TestHang(t *testing.T) {
 func TestCallTimeout(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	b := newBench(t, 1)
-	b.server.InitFunc = func() gonvml.Return { <-release; return gonvml.SUCCESS }
+	b := nvmltest.NewBench(t, 1)
+	b.Server.InitFunc = func() gonvml.Return { <-release; return gonvml.SUCCESS }
 	time.AfterFunc(100*time.Millisecond, func() { close(release) }) // so that Close has not to wait long
-	o := newHost(t, 1).options()
+	o := nvmltest.NewHost(t, 1).Options()
 	o.CallTimeout = time.Millisecond
-	if _, err := nvml.OpenWith(context.Background(), b.server, o); !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := nvml.OpenWith(context.Background(), b.Server, o); !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestClosed(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 1)
-	d, err := nvml.OpenWith(t.Context(), b.server, newHost(t, 1).options())
+	b := nvmltest.NewBench(t, 1)
+	d, err := nvml.OpenWith(t.Context(), b.Server, nvmltest.NewHost(t, 1).Options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Close(); err != nil || b.shutdowns != 1 {
-		t.Errorf("%v, %d shutdowns", err, b.shutdowns)
+	if err := d.Close(); err != nil || b.Shutdowns != 1 {
+		t.Errorf("%v, %d shutdowns", err, b.Shutdowns)
 	}
 	if _, err := d.Inventory(t.Context()); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("after Close: %v", err)
