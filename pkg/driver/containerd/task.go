@@ -78,11 +78,16 @@ const clearTime = 15 * time.Second
 
 // leftover says whether a task could not be made because containerd still
 // clears one away that a daemon began before it was killed. Of that task's
-// folder, there or just taken away, only the text tells.
+// folder, there or taken away while the new task is made in it, only the text
+// tells.
 func leftover(err error) bool {
 	text := err.Error()
-	return errdefs.IsAlreadyExists(err) || strings.Contains(text, "file exists") || strings.Contains(text, "getwd: no such file")
+	return errdefs.IsAlreadyExists(err) || strings.Contains(text, "file exists") || strings.Contains(text, "getwd: no such file") ||
+		strings.Contains(text, taskFolder) && strings.Contains(text, "no such file or directory") && !strings.Contains(text, "executable file not found")
 }
+
+// taskFolder is in the path of every task's folder.
+const taskFolder = "io.containerd.runtime.v2.task"
 
 func (d *Driver) startTask(ctx context.Context, c client.Container, slug string) error {
 	task, status, err := d.task(ctx, c)

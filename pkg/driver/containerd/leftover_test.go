@@ -1,0 +1,28 @@
+package containerd
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/containerd/errdefs"
+)
+
+// What containerd 1.6 answered where a daemon was killed as it made a task,
+// and the next one made it again; and what must not be waited out.
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"failed to start shim: symlink /var/lib/containerd/io.containerd.runtime.v2.task/medforge/mf-session-zikvl7tk /run/containerd/io.containerd.runtime.v2.task/medforge/mf-session-zikvl7tk/work: no such file or directory": true,
+		"mkdir /run/containerd/io.containerd.runtime.v2.task/medforge/mf-session-a: file exists":                                                                                                                                  true,
+		"OCI runtime create failed: getwd: no such file or directory":                                                                                                                                                             true,
+		`unable to retrieve OCI runtime error (open /run/containerd/io.containerd.runtime.v2.task/medforge/x/log.json: no such file or directory): exec: "runc": executable file not found in $PATH`:                              false,
+		"OCI runtime create failed: runc create failed: unable to start container process: exec: \"code-server\": no such file or directory":                                                                                      false,
+	} {
+		if got := leftover(errors.New(text)); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+	if !leftover(errdefs.ErrAlreadyExists) {
+		t.Error("a task that is there")
+	}
+}
