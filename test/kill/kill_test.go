@@ -102,7 +102,7 @@ func TestKills(t *testing.T) {
 		t.Logf("seed %d; again: MEDFORGE_KILL_SEED=%d go test -run '%s' ./test/kill", seed, seed, t.Name())
 		begin := time.Now()
 		c := &course{
-			world: newWorld(t, cfg, ""), rng: rand.New(rand.NewPCG(seed, uint64(len(cfg.Driver)))),
+			world: newWorld(t, cfg), rng: rand.New(rand.NewPCG(seed, uint64(len(cfg.Driver)))),
 			known: map[string]*known{}, hits: map[string]int{},
 		}
 		c.kill() // the first life was for the Pack

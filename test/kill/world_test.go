@@ -61,12 +61,18 @@ type world struct {
 	logs   *tail
 }
 
-func newWorld(t *testing.T, cfg store.Config, more string) *world {
+func newWorld(t *testing.T, cfg store.Config) *world { return newWorldOn(t, cfg, nil) }
+
+// newWorldOn prepares its data directory before the daemon sees it.
+func newWorldOn(t *testing.T, cfg store.Config, prepare func(t *testing.T, dir string)) *world {
 	t.Helper()
 	ctrd := ctrdtest.Start(t)
 	w := &world{t: t, ctrd: ctrd, dir: filepath.Join(ctrd.Dir, "h"), logs: &tail{}}
 	must(t, os.MkdirAll(w.dir, 0o711))
 	w.data = fastDir(t)
+	if prepare != nil {
+		prepare(t, w.data)
+	}
 	database := fmt.Sprintf("driver = %q\n", cfg.Driver)
 	if cfg.Driver == store.SQLite {
 		cfg.Path = filepath.Join(w.data, "medforge.db")
@@ -74,7 +80,7 @@ func newWorld(t *testing.T, cfg store.Config, more string) *world {
 		database += fmt.Sprintf("dsn = %q\n", cfg.DSN)
 	}
 	config := fmt.Sprintf(`domain = "localhost"
-data_dir = "%[10]s"
+data_dir = "%[9]s"
 run_dir = "%[1]s/run"
 socket = "%[2]s"
 socket_group = ""
@@ -99,7 +105,7 @@ driver = "simulated"
 [session]
 per_user = 7
 stop_grace = "5s"
-%[9]s`, w.dir, w.socket(), freeAddress(t), database, ctrd.Address, ctrd.Namespace, ctrd.Bridge, ctrd.Subnet, more, w.data)
+`, w.dir, w.socket(), freeAddress(t), database, ctrd.Address, ctrd.Namespace, ctrd.Bridge, ctrd.Subnet, w.data)
 	must(t, os.WriteFile(w.config(), []byte(config), 0o600))
 	var err error
 	w.client, err = client.New(client.Options{Socket: w.socket(), Timeout: 20 * time.Second})

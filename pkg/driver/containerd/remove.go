@@ -33,6 +33,9 @@ func (d *Driver) remove(ctx context.Context, slug string) error {
 			return err
 		}
 	}
+	if err := d.endShim(ctx, session.ContainerName(slug)); err != nil {
+		return err
+	}
 	// The container may be gone and the rest not.
 	return d.clear(ctx, slug)
 }

@@ -82,12 +82,12 @@ const clearTime = 15 * time.Second
 // tells.
 func leftover(err error) bool {
 	text := err.Error()
-	return errdefs.IsAlreadyExists(err) || strings.Contains(text, "file exists") || strings.Contains(text, "getwd: no such file") ||
-		strings.Contains(text, taskFolder) && strings.Contains(text, "no such file or directory") && !strings.Contains(text, "executable file not found")
+	if errdefs.IsAlreadyExists(err) || strings.Contains(text, "file exists") || strings.Contains(text, "getwd: no such file") {
+		return true
+	}
+	return strings.Contains(text, "no such file or directory") && !strings.Contains(text, "executable file not found") &&
+		(strings.Contains(text, "io.containerd.runtime.v2.task") || strings.Contains(text, "failed to mount rootfs"))
 }
-
-// taskFolder is in the path of every task's folder.
-const taskFolder = "io.containerd.runtime.v2.task"
 
 func (d *Driver) startTask(ctx context.Context, c client.Container, slug string) error {
 	task, status, err := d.task(ctx, c)
