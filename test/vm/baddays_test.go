@@ -37,7 +37,11 @@ func TestPoolMissing(t *testing.T) {
 	if code != 1 || !strings.Contains(stdout, "tank") || !strings.Contains(stdout, "zpool import") {
 		t.Errorf("doctor: exit code %d:\n%s", code, stdout)
 	}
+	if code, body, err := socketGet(t.Context(), "/healthz"); err != nil || code != 503 || !strings.Contains(body, "tank") {
+		t.Errorf("healthz without the pool: %d %s %v", code, body, err)
+	}
 	back()
+	well(t)
 	s := p.start(t)
 	p.open(t, s).write("/workspace/there", "again")
 }
@@ -49,20 +53,14 @@ func TestDatabaseRestarted(t *testing.T) {
 		t.Error("the IDE does not answer without the database")
 	}
 	run(t, "systemctl", "start", "mariadb")
-	eventually(t, "the daemon is well", time.Minute, func() bool {
-		code, _, err := socketGet(t.Context(), "/healthz")
-		return err == nil && code == 200
-	})
+	well(t)
 	lives(t, p, s, i, pid)
 }
 
 func TestContainerdRestarted(t *testing.T) {
 	p, s, i, pid := session(t)
 	run(t, "systemctl", "restart", "containerd")
-	eventually(t, "the daemon is well", time.Minute, func() bool {
-		code, _, err := socketGet(t.Context(), "/healthz")
-		return err == nil && code == 200
-	})
+	well(t)
 	lives(t, p, s, i, pid)
 }
 
