@@ -1,12 +1,15 @@
 package vm_test
 
 import (
+	"fmt"
 	"os"
 	"os/user"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 type check struct {
@@ -69,6 +72,46 @@ func TestUnits(t *testing.T) {
 	daemon := run(t, "systemctl", "show", "-P", "MainPID", "medforged.service")
 	if a, b := run(t, "readlink", "/proc/1/ns/mnt"), run(t, "readlink", "/proc/"+daemon+"/ns/mnt"); a != b {
 		t.Errorf("the daemon is in the mount namespace %s, the host in %s", b, a)
+	}
+}
+
+// TestHardening looks at the running daemon, as the kernel has it: what the unit
+// takes away is gone.
+func TestHardening(t *testing.T) {
+	pid := run(t, "systemctl", "show", "-P", "MainPID", "medforged.service")
+	status := map[string]string{}
+	for line := range strings.Lines(run(t, "cat", "/proc/"+pid+"/status")) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		status[name] = strings.TrimSpace(value)
+	}
+	if status["NoNewPrivs"] != "1" || status["Seccomp"] != "2" {
+		t.Errorf("NoNewPrivs is %s and Seccomp %s, want 1 and 2 (a filter)", status["NoNewPrivs"], status["Seccomp"])
+	}
+	for _, set := range []string{"CapBnd", "CapPrm", "CapEff"} {
+		caps, err := strconv.ParseUint(status[set], 16, 64)
+		if err != nil {
+			t.Fatalf("%s: %v", set, err)
+		}
+		for name, bit := range map[string]int{
+			"CAP_SYS_RAWIO": unix.CAP_SYS_RAWIO, "CAP_SYS_BOOT": unix.CAP_SYS_BOOT, "CAP_SYS_TIME": unix.CAP_SYS_TIME,
+			"CAP_SYSLOG": unix.CAP_SYSLOG, "CAP_BPF": unix.CAP_BPF, "CAP_MAC_ADMIN": unix.CAP_MAC_ADMIN,
+		} {
+			if caps&(1<<bit) != 0 {
+				t.Errorf("the daemon has %s in its %s", name, set)
+			}
+		}
+		if caps&(1<<unix.CAP_SYS_ADMIN) == 0 {
+			t.Errorf("the daemon lacks CAP_SYS_ADMIN in its %s: it cannot mount", set)
+		}
+	}
+	if out := run(t, "cat", "/proc/"+pid+"/oom_score_adj"); out != "-500" {
+		t.Errorf("oom_score_adj is %s", out)
+	}
+	// Sessions do not inherit any of it, and end before the daemon does.
+	_, s, _, _ := session(t)
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", container(t, s)))
+	if adj, convErr := strconv.Atoi(strings.TrimSpace(string(raw))); err != nil || convErr != nil || adj < 0 {
+		t.Errorf("a session's oom_score_adj is %q, %v", raw, err)
 	}
 }
 

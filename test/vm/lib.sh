@@ -26,6 +26,7 @@ vm_start() {
 		-device virtio-net-pci,netdev=n0 -device virtio-rng-pci \
 		</dev/null >"$WORK/qemu.log" 2>&1 &
 	QEMU_PID=$!
+	disown # one that ends by itself is told by vm_wait, not by the shell
 }
 
 vm_stop() {
@@ -34,7 +35,6 @@ vm_stop() {
 	local left=50
 	while kill -0 "$QEMU_PID" 2>/dev/null && ((left-- > 0)); do sleep 0.1; done
 	kill -KILL "$QEMU_PID" 2>/dev/null || true
-	wait "$QEMU_PID" 2>/dev/null || true
 	QEMU_PID=
 }
 
