@@ -3,11 +3,13 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/auth"
+	"github.com/medforge/medforge/pkg/driver/cdi"
 	"github.com/medforge/medforge/pkg/driver/zfs"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
@@ -53,7 +55,7 @@ func (d *Daemon) check(name string, look func() (string, error), fix string) api
 	c := api.Check{Name: name, Status: api.CheckFail, Detail: "it failed; the daemon's log says why", Fix: fix}
 	if f := fault.As(err); f != nil {
 		c.Detail = f.Message
-		if known := d.workspaceFix(f.Code); known != "" {
+		if known := d.fix(f.Code); known != "" {
 			c.Fix = known
 		}
 	}
@@ -137,6 +139,10 @@ func (d *Daemon) cdiState(ctx context.Context) (string, error) {
 			return "", err
 		}
 		names = append(names, found...)
+	}
+	const uvm = "/dev/" + cdi.UVMName
+	if _, err := os.Stat(uvm); err != nil && len(names) > 0 {
+		return "", fault.New(fault.Unavailable, codeNoUVM, "%s is not there, so no CUDA program can start in a session.", uvm)
 	}
 	return strings.Join(names, ", "), nil
 }

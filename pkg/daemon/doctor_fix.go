@@ -5,12 +5,17 @@ import "strings"
 // codePoolDegraded is the zfs driver's for a pool that lost a device and serves.
 const codePoolDegraded = "workspaces/pool-degraded"
 
-// workspaceFix is the command that mends what the zfs driver found, by its
-// code; empty for a code that is not among them.
-func (d *Daemon) workspaceFix(code string) string {
+// codeNoUVM says that the node of NVIDIA's unified memory is missing.
+const codeNoUVM = "gpus/no-uvm"
+
+// fix is the command that mends what a driver found, by its code; empty for a
+// code that is not among them.
+func (d *Daemon) fix(code string) string {
 	parent := d.cfg.Workspace.ZFSParent
 	pool, _, _ := strings.Cut(parent, "/")
 	return map[string]string{
+		codeNoUVM:                   "modprobe nvidia-uvm; nvidia-modprobe -u -c 0",
+		"gpus/no-hook":              "apt-get install nvidia-container-toolkit (from NVIDIA's repository), or put the program nvidia-cdi-hook beside medforged",
 		"workspaces/pool-missing":   "zpool import " + pool,
 		"workspaces/zfs-not-loaded": "modprobe zfs",
 		"workspaces/pool-suspended": "zpool status -x; zpool clear " + pool,

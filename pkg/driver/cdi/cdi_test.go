@@ -1,6 +1,8 @@
 package cdi_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -194,5 +196,39 @@ func TestLinkDevices(t *testing.T) {
 	write(t, filepath.Join(char, "195:0"), "somebody's", 0o644)
 	if _, err := cdi.LinkDevices(dev, char); err == nil || !strings.Contains(err.Error(), "195:0") {
 		t.Errorf("what is no link is left and said: %v", err)
+	}
+}
+
+func TestMakeUVM(t *testing.T) {
+	t.Parallel()
+	dev := t.TempDir()
+	if err := unix.Mknod(filepath.Join(dev, "try"), unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))); err != nil {
+		t.Skipf("this user cannot make device nodes: %v", err)
+	}
+	devices := write(t, filepath.Join(t.TempDir(), "devices"), "Character devices:\n  1 mem\n195 nvidia\n", 0o644)
+	loads := 0
+	u := cdi.UVM{Devices: devices, Load: func(context.Context) error {
+		loads++
+		return errors.New("no such module")
+	}}
+	if made, err := u.Make(t.Context(), dev); made != 0 || err == nil || !strings.Contains(err.Error(), "no such module") {
+		t.Errorf("a module that cannot be loaded: %d, %v", made, err)
+	}
+	u.Load = func(context.Context) error {
+		loads++
+		write(t, devices, "Character devices:\n195 nvidia\n238 nvidia-uvm\n\nBlock devices:\n", 0o644)
+		return nil
+	}
+	if made, err := u.Make(t.Context(), dev); made != 2 || err != nil || loads != 2 {
+		t.Errorf("%d, %v, loaded %d times", made, err, loads)
+	}
+	for minor, name := range []string{"nvidia-uvm", "nvidia-uvm-tools"} {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(dev, name), &st); err != nil || st.Rdev != unix.Mkdev(238, uint32(minor)) || st.Mode != unix.S_IFCHR|0o666 {
+			t.Errorf("%s: %v, %d:%d, mode %o", name, err, unix.Major(st.Rdev), unix.Minor(st.Rdev), st.Mode)
+		}
+	}
+	if made, err := u.Make(t.Context(), dev); made != 0 || err != nil {
+		t.Errorf("again: %d, %v", made, err)
 	}
 }

@@ -16,14 +16,7 @@ import (
 // (https://github.com/NVIDIA/nvidia-container-toolkit/issues/48). Links that
 // are right stay; it returns how many were made.
 func LinkDevices(devDir, charDir string) (made int, err error) {
-	var nodes []string
-	for _, pattern := range []string{"nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps/*"} {
-		found, err := filepath.Glob(filepath.Join(devDir, pattern))
-		if err != nil {
-			return 0, err
-		}
-		nodes = append(nodes, found...)
-	}
+	nodes := Nodes(devDir)
 	if len(nodes) == 0 {
 		return 0, nil
 	}
@@ -39,6 +32,17 @@ func LinkDevices(devDir, charDir string) (made int, err error) {
 		wrong = append(wrong, err)
 	}
 	return made, errors.Join(wrong...)
+}
+
+// Nodes are the paths of NVIDIA's device nodes below devDir, usually /dev.
+func Nodes(devDir string) []string {
+	var nodes []string
+	for _, pattern := range []string{"nvidia[0-9]*", "nvidiactl", UVMName, UVMName + "-tools", "nvidia-modeset", "nvidia-caps/*"} {
+		// The patterns are our own, so that Glob cannot fail.
+		found, _ := filepath.Glob(filepath.Join(devDir, pattern))
+		nodes = append(nodes, found...)
+	}
+	return nodes
 }
 
 func linkDevice(node, charDir string) (made bool, err error) {

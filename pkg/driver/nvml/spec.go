@@ -32,6 +32,11 @@ func (d *Driver) CDIDevices(ctx context.Context, uuid string) ([]string, error) 
 		return nil, fault.New(fault.Conflict, "gpus/faulty", "GPU %d (%s) cannot be used: %s", gpu.Index, uuid, gpu.Fault)
 	}
 	dev := filepath.Join(d.o.DevRoot, "dev")
+	if made, err := (cdi.UVM{}).Make(ctx, dev); err != nil {
+		d.o.Log.Warn("CUDA programs will not start: the node nvidia-uvm is missing", "folder", dev, "error", err)
+	} else if made > 0 {
+		d.o.Log.Info("made the device nodes of NVIDIA's unified memory", "nodes", made)
+	}
 	if made, err := cdi.LinkDevices(dev, filepath.Join(dev, "char")); err != nil {
 		d.o.Log.Warn("some NVIDIA devices have no link in /dev/char; systemctl daemon-reload can take them from sessions", "error", err)
 	} else if made > 0 {
@@ -80,7 +85,7 @@ func (d *Driver) device(uuid string) (string, error) {
 }
 
 // state is what a spec depends on: the driver, the devices that can be given,
-// and the hook program.
+// their nodes, and the hook program.
 func (d *Driver) state() (fingerprint string, healthy []string, err error) {
 	version, err := d.version()
 	if err != nil {
@@ -93,7 +98,8 @@ func (d *Driver) state() (fingerprint string, healthy []string, err error) {
 	for _, g := range slices.DeleteFunc(gpus, func(g session.GPU) bool { return g.Fault != "" }) {
 		healthy = append(healthy, g.UUID)
 	}
-	return version + " " + strings.Join(healthy, " ") + " " + d.o.HookPath, healthy, nil
+	nodes := cdi.Nodes(filepath.Join(d.o.DevRoot, "dev"))
+	return strings.Join(slices.Concat([]string{version, d.o.HookPath}, healthy, nodes), " "), healthy, nil
 }
 
 // generate makes a spec of the devices with NVIDIA's own library.

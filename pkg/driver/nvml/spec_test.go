@@ -117,6 +117,29 @@ func TestOwnSpecIsRefreshed(t *testing.T) {
 	}
 }
 
+// A node that comes later, as nvidia-uvm does when the first CUDA program runs,
+// comes into the spec.
+func TestOwnSpecHasLaterNodes(t *testing.T) {
+	t.Parallel()
+	h, b := nvmltest.NewHost(t, 1), nvmltest.NewBench(t, 1)
+	o := h.Options()
+	d := nvmltest.Open(t, b, o)
+	modeset := filepath.Join(h.Root, "dev/nvidia-modeset")
+	for _, want := range []bool{false, true} {
+		spec := inject(t, d, o, b.UUIDs[0])
+		got := false
+		for _, dev := range spec.Linux.Devices {
+			got = got || dev.Path == "/dev/nvidia-modeset"
+		}
+		if got != want {
+			t.Errorf("the node is in the spec: %v, want %v", got, want)
+		}
+		if err := os.Rename(filepath.Join(h.Root, "dev/nvidia-uvm"), modeset); err != nil && !want {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestOperatorsSpecComesFirst(t *testing.T) {
 	t.Parallel()
 	h, b := nvmltest.NewHost(t, 1), nvmltest.NewBench(t, 1)
