@@ -62,6 +62,16 @@ type host struct {
 // newHost makes a host whose daemon runs. more is added to its configuration.
 func newHost(t testing.TB, more string) *host {
 	t.Helper()
+	h := newHostDown(t, more)
+	t.Cleanup(h.down)
+	h.up()
+	return h
+}
+
+// newHostDown makes a host whose daemon does not run yet. Who starts it has it
+// ended by down.
+func newHostDown(t testing.TB, more string) *host {
+	t.Helper()
 	h := &host{t: t, bin: programs(t)}
 	h.ctrd = ctrdtest.Start(t)
 	dir, err := os.MkdirTemp("", "mf-e2e-") // not t.TempDir: a socket's path must stay short
@@ -97,8 +107,6 @@ driver = "simulated"
 	if err := os.WriteFile(filepath.Join(dir, "medforged.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.down)
-	h.up()
 	return h
 }
 

@@ -74,7 +74,7 @@ func (c *course) checkRow(row session.Session) {
 		if _, err := minipack.NewProbe(folder).Read("/workspace/mine"); err != nil {
 			c.t.Errorf("the IDE of session %s: %v", row.Slug, err)
 		}
-	case row.Status == session.Error && row.StopReason != session.ReasonContainerDeath:
+	case row.Status == session.Error && row.StopReason != session.ReasonContainerDeath && !k.swept:
 		c.t.Errorf("session %s ended by %s: %s", row.Slug, row.StopReason, row.ErrorMessage)
 	}
 	if k.file != "" {

@@ -29,7 +29,7 @@ type known struct {
 	file string           // what its workspace holds, once that was written
 	// snaps are its snapshots that were seen: none may ever be lost.
 	snaps map[string]string
-	swept bool // made an orphan: it ended without a snapshot
+	swept bool // ended without a snapshot, as the test wanted
 }
 
 // mostRunning keeps room for a start.
