@@ -26,6 +26,7 @@ type Config struct {
 	SocketGroup string `mapstructure:"socket_group"`
 
 	HTTP        HTTP        `mapstructure:"http"`
+	ACME        ACME        `mapstructure:"acme"`
 	Database    Database    `mapstructure:"database"`
 	Containerd  Containerd  `mapstructure:"containerd"`
 	Network     Network     `mapstructure:"network"`
@@ -57,6 +58,27 @@ type HTTP struct {
 	MaxBody           Size           `mapstructure:"max_body"`
 	MaxUploads        int            `mapstructure:"max_uploads"`
 }
+
+// ACME says how certificates are made where there are no files with them.
+type ACME struct {
+	DNSProvider      string   `mapstructure:"dns_provider"` // empty: no ACME
+	Directory        string   `mapstructure:"directory"`
+	Email            string   `mapstructure:"email"`
+	CAFile           string   `mapstructure:"ca_file"`
+	Resolvers        []string `mapstructure:"resolvers"` // "192.0.2.53:53"
+	Token            Secret   `mapstructure:"token"`
+	RFC2136Server    string   `mapstructure:"rfc2136_server"`
+	RFC2136KeyName   string   `mapstructure:"rfc2136_key_name"`
+	RFC2136Algorithm string   `mapstructure:"rfc2136_key_algorithm"`
+	RFC2136Key       Secret   `mapstructure:"rfc2136_key"`
+}
+
+// The DNS providers.
+const (
+	DNSRFC2136      = "rfc2136"
+	DNSCloudflare   = "cloudflare"
+	DNSDigitalOcean = "digitalocean"
+)
 
 // Database says where rows are kept.
 type Database struct {
@@ -199,6 +221,9 @@ func (c Config) WorkspaceDir() string { return filepath.Join(c.DataDir, "workspa
 
 // SessionSocketsDir is where sessions' socket folders are made.
 func (c Config) SessionSocketsDir() string { return filepath.Join(c.RunDir, "sessions") }
+
+// ACMEDir is where ACME's account, keys and certificates are kept.
+func (c Config) ACMEDir() string { return filepath.Join(c.DataDir, "acme") }
 
 // CDIDir is where the daemon writes CDI specs of its own.
 func (c Config) CDIDir() string { return filepath.Join(c.RunDir, "cdi") }

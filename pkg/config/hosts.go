@@ -32,7 +32,7 @@ func (c Config) Secure() bool {
 }
 
 // TLS reports whether the listener speaks TLS itself.
-func (c Config) TLS() bool { return c.HTTP.TLSCert != "" }
+func (c Config) TLS() bool { return c.HTTP.TLSCert != "" || c.ACME.DNSProvider != "" }
 
 // external returns the scheme, and the port when it is not the scheme's own.
 func (c Config) external() (scheme, port string) {

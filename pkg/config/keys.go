@@ -36,6 +36,17 @@ func keys() []key {
 		{"http.max_body", "1M", size{min: 1 << 10, max: 1 << 30}, "A request's body, where it is not an upload."},
 		{"http.max_uploads", 8, integer{min: 1, max: 1000}, "Uploads at the same time; more are told to try again."},
 
+		{"acme.dns_provider", "", choice{"", DNSRFC2136, DNSCloudflare, DNSDigitalOcean}, "Who changes the domain's DNS, so that certificates for medforge.<domain> and *.medforge.<domain> are made and renewed by ACME (the challenge DNS-01), instead of http.tls_cert. Setting it agrees to the authority's terms. rfc2136: your name server, by signed updates."},
+		{"acme.directory", "https://acme-v02.api.letsencrypt.org/directory", httpsURL{}, "The authority. The default is Let's Encrypt."},
+		{"acme.email", "", text{}, "Where the authority writes to when something is wrong. May be empty."},
+		{"acme.ca_file", "", path{optional: true}, "Certificates, PEM, that the authority's own is checked with, for one within your house. Empty: the system's."},
+		{"acme.resolvers", []string{}, list{of: nameserver{}}, "Name servers that are asked where the zone begins and whether the challenge's record is there, such as those of the zone where the host's own see another one. Empty: the host's own and the zone's."},
+		{"acme.token", "", secretText{}, "The token of the API. cloudflare: with Zone Read and DNS Edit for the zone. digitalocean: with domain:read, domain:create and domain:delete. Keep this file 0600, or give it as MEDFORGED_ACME_TOKEN."},
+		{"acme.rfc2136_server", "", nameserver{optional: true}, "The name server that takes updates, such as \"192.0.2.1:53\"."},
+		{"acme.rfc2136_key_name", "", keyName(), "The name of the TSIG key. Empty: updates are not signed, and the server must trust this host's address."},
+		{"acme.rfc2136_key_algorithm", "hmac-sha256", choice{"hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"}, "The algorithm of the TSIG key."},
+		{"acme.rfc2136_key", "", tsigSecret{}, "The TSIG key itself, in base64. Keep this file 0600, or give it as MEDFORGED_ACME_RFC2136_KEY."},
+
 		{"database.driver", DatabaseSQLite, choice{DatabaseSQLite, DatabaseMySQL}, "sqlite: a file in data_dir. mysql: MariaDB or MySQL, with dsn."},
 		{"database.dsn", "", dsn{}, "Only with mysql, in the form of go-sql-driver: user:password@unix(/run/mysqld/mysqld.sock)/medforge. It may hold a password: keep this file 0600, or give it as MEDFORGED_DATABASE_DSN."},
 

@@ -39,7 +39,9 @@ func Load(o Options) (Config, error) {
 	}
 	c.Path = o.Path
 	c.secretInFile = len(c.Signup.InviteCodes) > 0 && places["signup.invite_codes"].from == fromFile ||
-		hasPassword(c.Database.DSN) && places["database.dsn"].from == fromFile
+		hasPassword(c.Database.DSN) && places["database.dsn"].from == fromFile ||
+		c.ACME.Token != "" && places["acme.token"].from == fromFile ||
+		c.ACME.RFC2136Key != "" && places["acme.rfc2136_key"].from == fromFile
 	return c, nil
 }
 

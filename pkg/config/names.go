@@ -1,10 +1,12 @@
 package config
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -148,6 +150,70 @@ func (dsn) parse(raw any) (any, string) {
 func hasPassword(s Secret) bool {
 	c, err := mysql.ParseDSN(s.Reveal())
 	return err == nil && c.Passwd != ""
+}
+
+// secretText is text that is never shown.
+type secretText struct{}
+
+func (secretText) secret() {}
+
+func (secretText) parse(raw any) (any, string) {
+	s, ok := asString(raw)
+	if !ok || strings.ContainsAny(s, "\r\n\x00") {
+		return nil, "text in quotes, in one line"
+	}
+	return Secret(s), ""
+}
+
+// tsigSecret is a key as BIND's tsig-keygen writes it.
+type tsigSecret struct{}
+
+func (tsigSecret) secret() {}
+
+func (tsigSecret) parse(raw any) (any, string) {
+	s, ok := asString(raw)
+	if _, err := base64.StdEncoding.DecodeString(s); err != nil || !ok {
+		return nil, "a key in base64, as tsig-keygen writes it"
+	}
+	return Secret(s), ""
+}
+
+// nameserver is an address with a port; without one it is DNS's own.
+type nameserver struct{ optional bool }
+
+func (k nameserver) parse(raw any) (any, string) {
+	s, ok := asString(raw)
+	if ok && s == "" && k.optional {
+		return s, ""
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a, 53).String(), ""
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || !ok || !validPort(port, 1) || host == "" || strings.ContainsAny(host, " /") {
+		return nil, "the address of a name server, such as \"192.0.2.1\" or \"ns1.example.org:53\""
+	}
+	return s, ""
+}
+
+// keyName is the name of a TSIG key, which is a DNS name; or empty.
+func keyName() kind {
+	return form{
+		regexp.MustCompile(`^([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?)?$`), 253,
+		"the name of a TSIG key, such as \"medforge-acme\"",
+	}
+}
+
+// httpsURL is where something answers by https.
+type httpsURL struct{}
+
+func (httpsURL) parse(raw any) (any, string) {
+	s, ok := asString(raw)
+	u, err := url.Parse(s)
+	if err != nil || !ok || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return nil, "a URL that begins with https://"
+	}
+	return s, ""
 }
 
 type inviteCode struct{}

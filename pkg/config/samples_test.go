@@ -90,7 +90,7 @@ func TestSampleGivesTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data = regexp.MustCompile(`(?m)^#([a-z_]+ = )`).ReplaceAll(data, []byte("$1"))
+	data = regexp.MustCompile(`(?m)^#([a-z0-9_]+ = )`).ReplaceAll(data, []byte("$1"))
 	file := filepath.Join(t.TempDir(), "medforged.toml")
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)

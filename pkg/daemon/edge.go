@@ -59,7 +59,24 @@ func (d *Daemon) listenEdge(ctx context.Context, in inherited) (err error) {
 }
 
 func openCertificates(d *Daemon) (certificates, error) {
-	return certs.OpenFiles(d.cfg.HTTP.TLSCert, d.cfg.HTTP.TLSKey, certificateNames(d.cfg), d.logger)
+	a := d.cfg.ACME
+	if a.DNSProvider == "" {
+		return certs.OpenFiles(d.cfg.HTTP.TLSCert, d.cfg.HTTP.TLSKey, certificateNames(d.cfg), d.logger)
+	}
+	return certs.OpenACME(certs.ACMEOptions{
+		Names: certificateNames(d.cfg), Directory: a.Directory, Email: a.Email, CAFile: a.CAFile,
+		Dir: d.cfg.ACMEDir(), DNS: openDNS(a), Resolvers: a.Resolvers, Logger: d.logger,
+	})
+}
+
+func openDNS(a config.ACME) certs.DNS {
+	switch a.DNSProvider {
+	case config.DNSCloudflare:
+		return certs.NewCloudflare(a.Token.Reveal(), "")
+	case config.DNSDigitalOcean:
+		return certs.NewDigitalOcean(a.Token.Reveal(), "")
+	}
+	return certs.RFC2136{Server: a.RFC2136Server, KeyName: a.RFC2136KeyName, Algorithm: a.RFC2136Algorithm, Secret: a.RFC2136Key.Reveal()}
 }
 
 // certificateNames are what the certificate has to cover.
