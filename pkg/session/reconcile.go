@@ -168,8 +168,10 @@ func (s *Service) orphaned(ctx context.Context, ref string) (string, error) {
 		return "", err
 	case row.Status.Active():
 		return "", nil
-	case s.o.Now().Sub(row.StoppedAt) < time.Minute:
-		return "", nil // it ended while we looked, and what we saw of it went with it
+	case s.o.Now().Sub(row.StoppedAt).Abs() < time.Minute:
+		// It ended while we looked, and what we saw of it went with it. One that
+		// ends in an hour only shows that the clock was set back.
+		return "", nil
 	}
 	return "the session is " + string(row.Status), nil
 }
