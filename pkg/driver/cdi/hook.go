@@ -15,7 +15,7 @@ const HookName = "nvidia-cdi-hook"
 
 // FindHook returns the hook program: the configured one, or the first of
 // beside (the folder of medforged's own file), PATH, and the folders where
-// packages put it. Errors: Unavailable, with what to do.
+// packages put it, MedForge's own last. Errors: Unavailable, with what to do.
 func FindHook(configured, beside string) (string, error) {
 	if configured != "" {
 		if why := unfit(configured); why != "" {
@@ -30,7 +30,7 @@ func FindHook(configured, beside string) (string, error) {
 	if p, err := exec.LookPath(HookName); err == nil && filepath.IsAbs(p) {
 		candidates = append(candidates, p)
 	}
-	for _, dir := range []string{"/usr/bin", "/usr/local/bin", "/usr/local/nvidia/toolkit", "/usr/local/nvidia/bin", "/run/nvidia/toolkit"} {
+	for _, dir := range []string{"/usr/bin", "/usr/local/bin", "/usr/local/nvidia/toolkit", "/usr/local/nvidia/bin", "/run/nvidia/toolkit", "/usr/lib/medforge"} {
 		candidates = append(candidates, filepath.Join(dir, HookName))
 	}
 	var refused []string
