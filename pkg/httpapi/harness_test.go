@@ -98,6 +98,9 @@ func wantProblem(t *testing.T, r *http.Response, status int, code string) api.Pr
 	if !strings.HasPrefix(p.Type, base+"/") || !strings.HasSuffix(p.Type, "/"+code) {
 		t.Errorf("type %q does not end in %q", p.Type, code)
 	}
+	if (r.Header.Get("WWW-Authenticate") != "") != (status == http.StatusUnauthorized) {
+		t.Errorf("%d with WWW-Authenticate %q", status, r.Header.Get("WWW-Authenticate"))
+	}
 	if p.Title == "" || p.Detail == "" || p.Instance == "" || p.RequestID == "" || p.RequestID != r.Header.Get("X-Request-Id") {
 		t.Errorf("something is empty: %+v", p)
 	}

@@ -45,6 +45,9 @@ func (p *problem) ContentType(string) string { return api.ProblemContentType }
 // GetHeaders is asked by Huma, and by writeProblem.
 func (p *problem) GetHeaders() http.Header {
 	h := http.Header{}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="MedForge"`) // RFC 9110, 15.5.2 wants one
+	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}

@@ -163,20 +163,34 @@ type body struct {
 
 var errEnded = errors.New("the session or the sign-in has ended")
 
+// Read looks afterwards as well: what came while it waited is not for somebody
+// who was signed out meanwhile.
 func (b *body) Read(p []byte) (int, error) {
+	if b.ended() {
+		return 0, errEnded
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.ended() {
+		return 0, errEnded
+	}
+	return n, err
+}
+
+func (b *body) ended() bool {
 	select {
 	case <-b.session:
-		return 0, errEnded
+		return true
 	default:
 	}
-	if b.pass != nil {
-		select {
-		case <-b.pass.Done():
-			return 0, errEnded
-		default:
-		}
+	if b.pass == nil {
+		return false
 	}
-	return b.ReadCloser.Read(p)
+	select {
+	case <-b.pass.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // failed answers when the IDE could not be reached or did not answer.
