@@ -126,6 +126,44 @@ func TestRestartRefusesNobody(t *testing.T) {
 	}
 }
 
+// TestListenAddressChanges: systemd keeps the public listener, and gives it up
+// when the configuration names another.
+func TestListenAddressChanges(t *testing.T) {
+	stored := func() string { return run(t, "systemctl", "show", "-P", "NFileDescriptorStore", "medforged.service") }
+	answers := func(address string) bool {
+		_, _, err := get(t.Context(), "tcp", address, "http://medforge.localhost/healthz")
+		return err == nil
+	}
+	if n := stored(); n != "1" {
+		t.Errorf("systemd keeps %s descriptors, want the public listener", n)
+	}
+	config, err := os.ReadFile(configPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(configPath, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run(t, "systemctl", "restart", "medforged.service")
+	}
+	const other = "127.0.0.1:8081"
+	t.Cleanup(func() {
+		with(string(config))
+		if !answers(publicAddress) || answers(other) || stored() != "1" {
+			t.Errorf("back at %s: it answers %v, %s answers %v, systemd keeps %s", publicAddress, answers(publicAddress), other, answers(other), stored())
+		}
+	})
+	with(strings.Replace(string(config), publicAddress, other, 1))
+	if !answers(other) || answers(publicAddress) {
+		t.Errorf("%s answers %v, the old %s answers %v", other, answers(other), publicAddress, answers(publicAddress))
+	}
+	if n := stored(); n != "1" {
+		t.Errorf("systemd keeps %s descriptors, want the new listener", n)
+	}
+}
+
 // TestSocketStartsTheDaemon: a caller is enough.
 func TestSocketStartsTheDaemon(t *testing.T) {
 	run(t, "systemctl", "stop", "medforged.service")
