@@ -14,10 +14,11 @@ func TestLeftovers(t *testing.T) {
 	for text, want := range map[string]bool{
 		"failed to start shim: symlink /var/lib/containerd/io.containerd.runtime.v2.task/medforge/mf-session-zikvl7tk /run/containerd/io.containerd.runtime.v2.task/medforge/mf-session-zikvl7tk/work: no such file or directory": true,
 		"mkdir /run/containerd/io.containerd.runtime.v2.task/medforge/mf-session-a: file exists":                                                                                                                                  true,
+		"failed to start shim: start failed: : fork/exec /usr/bin/containerd-shim-runc-v2: no such file or directory":                                                                                                             true,
 		"failed to create shim task: failed to mount rootfs component &{overlay overlay [index=off]}: no such file or directory: unknown":                                                                                         true,
 		"OCI runtime create failed: getwd: no such file or directory":                                                                                                                                                             true,
-		`unable to retrieve OCI runtime error (open /run/containerd/io.containerd.runtime.v2.task/medforge/x/log.json: no such file or directory): exec: "runc": executable file not found in $PATH`:                              false,
-		"OCI runtime create failed: runc create failed: unable to start container process: exec: \"code-server\": no such file or directory":                                                                                      false,
+		`failed to create shim task: unable to retrieve OCI runtime error (open /run/containerd/io.containerd.runtime.v2.task/medforge/x/log.json: no such file or directory): exec: "runc": executable file not found in $PATH`:  false,
+		"failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"code-server\": no such file or directory":                                                          false,
 	} {
 		if got := leftover(errors.New(text)); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)

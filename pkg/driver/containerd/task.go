@@ -85,8 +85,11 @@ func leftover(err error) bool {
 	if errdefs.IsAlreadyExists(err) || strings.Contains(text, "file exists") || strings.Contains(text, "getwd: no such file") {
 		return true
 	}
-	return strings.Contains(text, "no such file or directory") && !strings.Contains(text, "executable file not found") &&
-		(strings.Contains(text, "io.containerd.runtime.v2.task") || strings.Contains(text, "failed to mount rootfs"))
+	// The folder is every step's, down to the shim's own working directory. A
+	// program that is missing, on the host or in the Pack, says so otherwise.
+	return strings.Contains(text, "no such file or directory") &&
+		(strings.Contains(text, "failed to start shim") || strings.Contains(text, "failed to create shim task")) &&
+		!strings.Contains(text, "executable file not found") && !strings.Contains(text, "unable to start container process")
 }
 
 func (d *Driver) startTask(ctx context.Context, c client.Container, slug string) error {
