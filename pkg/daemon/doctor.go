@@ -59,8 +59,9 @@ func (d *Daemon) check(name string, look func() (string, error), fix string) api
 			c.Fix = known
 		}
 	}
-	if fault.CodeOf(err) == codePoolDegraded {
-		c.Status = api.CheckWarn // it serves
+	switch fault.CodeOf(err) {
+	case codePoolDegraded, codeStrayWorkspaces:
+		c.Status = api.CheckWarn // all is served
 	}
 	d.logger.Warn("doctor", "check", name, "error", err)
 	return c
@@ -152,10 +153,33 @@ func (d *Daemon) orphans(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return orphanState(r)
+}
+
+// orphanState names what was found and not cleaned. Workspaces alone disturb
+// nobody: they hold somebody's files, as after a restored backup.
+func orphanState(r session.ReconcileReport) (string, error) {
+	const most = 5
+	var kept []string
+	code, removed := codeStrayWorkspaces, 0
 	for _, o := range r.Orphans {
-		if !o.Removed {
-			return "", fault.New(fault.Conflict, "sessions/orphans", "%s %s: %s", o.Kind, o.Name, o.Why)
+		if o.Removed {
+			removed++
+			continue
 		}
+		kept = append(kept, fmt.Sprintf("%s %s: %s", o.Kind, o.Name, o.Why))
+		if o.Kind != "workspace" {
+			code = "sessions/orphans"
+		}
+	}
+	if n := len(kept); n > most {
+		kept = append(kept[:most], fmt.Sprintf("and %d more", n-most))
+	}
+	switch {
+	case len(kept) > 0:
+		return "", fault.New(fault.Conflict, code, "%s", strings.Join(kept, "; "))
+	case removed > 0:
+		return fmt.Sprintf("%d found and cleaned; %d active sessions", removed, r.Active), nil
 	}
 	return fmt.Sprintf("none; %d active sessions", r.Active), nil
 }

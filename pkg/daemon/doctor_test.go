@@ -3,12 +3,14 @@ package daemon
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/session"
 )
 
 func doctorDaemon() *Daemon {
@@ -52,5 +54,37 @@ func TestAnErrorWithoutAKindKeepsItsInsideToTheLog(t *testing.T) {
 	c := doctorDaemon().check("database", func() (string, error) { return "", errors.New("password=secret") }, "mend it")
 	if c.Status != api.CheckFail || strings.Contains(c.Detail, "secret") || c.Fix != "mend it" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// Orphans are all named; those that hold files are a warning, since nothing is
+// broken by them, and what was cleaned is no failure.
+func TestOrphansInTheDoctor(t *testing.T) {
+	t.Parallel()
+	d := doctorDaemon()
+	stray := session.Orphan{Kind: "workspace", Name: "u/s", Why: "no session of that name is recorded"}
+	running := session.Orphan{Kind: "container", Name: "mf-session-a", Why: "no session of that name is recorded"}
+	cleaned := session.Orphan{Kind: "network", Name: "b", Removed: true}
+	for _, c := range []struct {
+		orphans []session.Orphan
+		status  api.CheckStatus
+		detail  []string
+		fix     string
+	}{
+		{nil, api.CheckOK, []string{"none; 3 active"}, ""},
+		{[]session.Orphan{cleaned}, api.CheckOK, []string{"1 found and cleaned"}, ""},
+		{[]session.Orphan{stray, cleaned}, api.CheckWarn, []string{"workspace u/s"}, "zfs list -r -t all pond/medforge/workspaces/NAME"},
+		{[]session.Orphan{stray, running}, api.CheckFail, []string{"workspace u/s", "container mf-session-a"}, "medforge admin reconcile"},
+		{slices.Repeat([]session.Orphan{stray}, 9), api.CheckWarn, []string{"and 4 more"}, "never deletes"},
+	} {
+		got := d.check("orphans", func() (string, error) { return orphanState(session.ReconcileReport{Active: 3, Orphans: c.orphans}) }, "medforge admin reconcile")
+		if got.Status != c.status || !strings.Contains(got.Fix, c.fix) {
+			t.Errorf("%v: %+v", c.orphans, got)
+		}
+		for _, text := range c.detail {
+			if !strings.Contains(got.Detail, text) {
+				t.Errorf("%q is not in %q", text, got.Detail)
+			}
+		}
 	}
 }

@@ -324,3 +324,62 @@ func fillUp(t *testing.T, path string) {
 		}
 	}
 }
+
+// A running container whose row is gone, and its workspace: people's work may
+// be in both, so they are reported, by admin reconcile and by the doctor, and
+// stay. When its process has ended the container goes and the files still stay.
+func TestOrphansAreReported(t *testing.T) {
+	t.Parallel()
+	c := newCourse(t, store.Config{Driver: store.SQLite})
+	s := c.begin()
+	c.kill()
+	for _, q := range []string{"DELETE FROM gpu_claims", "DELETE FROM host_slots", "DELETE FROM user_slots", "DELETE FROM sessions"} {
+		_, err := c.raw.ExecContext(t.Context(), q)
+		must(t, err)
+	}
+	c.up("")
+	reported := func(want ...string) {
+		t.Helper()
+		report, err := c.client.Reconcile(t.Context())
+		must(t, err)
+		var got []string
+		for _, o := range report.Orphans {
+			if !o.Removed {
+				got = append(got, o.Kind+" "+o.Name)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("reported: %v, want %v", got, want)
+		}
+	}
+	doctor := func(status api.CheckStatus, fix string) {
+		t.Helper()
+		checks, err := c.client.Doctor(t.Context())
+		must(t, err)
+		i := slices.IndexFunc(checks, func(x api.Check) bool { return x.Name == "orphans" })
+		if i < 0 || checks[i].Status != status || !strings.Contains(checks[i].Fix, fix) || !strings.Contains(checks[i].Detail, "workspace "+s.UserID) {
+			t.Errorf("the doctor says: %+v", checks)
+		}
+	}
+	reported("container "+session.ContainerName(s.Slug), "workspace "+s.UserID+"/"+s.ID)
+	doctor(api.CheckFail, "tasks kill")
+	if pid := c.task(s.Slug); pid != c.know(s.ID).pid {
+		t.Fatalf("the container's process is %d and was %d", pid, c.know(s.ID).pid)
+	}
+	next := c.row(c.start())
+	c.eventually("a session beside it", c.quiet)
+	if next.GPUUUID == s.GPUUUID {
+		t.Error("a GPU that the orphan uses was given away")
+	}
+	must(t, syscall.Kill(int(c.know(s.ID).pid), syscall.SIGKILL))
+	c.eventually("the container is taken away", func() bool {
+		_, err := c.client.Reconcile(t.Context())
+		must(t, err)
+		return c.task(s.Slug) == 0
+	})
+	reported("workspace " + s.UserID + "/" + s.ID)
+	doctor(api.CheckWarn, "never deletes")
+	if text, err := os.ReadFile(filepath.Join(c.workspace(s), "mine")); err != nil || string(text) != c.know(s.ID).file {
+		t.Errorf("the workspace holds %q, %v", text, err)
+	}
+}
