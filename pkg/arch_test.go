@@ -18,7 +18,7 @@ const module = "github.com/medforge/medforge/"
 
 var (
 	domains = []string{"pkg/session", "pkg/competition", "pkg/account", "pkg/event", "pkg/auth", "pkg/scoring"}
-	server  = append([]string{"pkg/httpapi", "pkg/proxy", "pkg/store", "pkg/driver", "pkg/beneath", "pkg/api", "pkg/config",
+	server  = append([]string{"pkg/httpapi", "pkg/proxy", "pkg/webpage", "pkg/store", "pkg/driver", "pkg/beneath", "pkg/api", "pkg/config",
 		"pkg/fault", "competitions", "web"}, domains...)
 )
 
@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"pkg/daemon":      server,
 	"pkg/httpapi":     append([]string{"pkg/api", "pkg/fault"}, domains...),
 	"pkg/proxy":       {"pkg/auth", "pkg/fault"},
+	"pkg/webpage":     {},
 	"pkg/auth":        {"pkg/fault"},
 	"pkg/event":       {"pkg/fault"},
 	"pkg/session":     {"pkg/auth", "pkg/event", "pkg/fault"},

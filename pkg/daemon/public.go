@@ -12,9 +12,22 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/proxy"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/webpage"
+	"github.com/medforge/medforge/web"
 )
 
 // What the public listener needs of the daemon's parts.
+
+// webPage is the page that this program carries. In one built by Go alone it is
+// nil, and the API's own sign-in form stands in.
+func (d *Daemon) webPage() (http.Handler, error) {
+	files := web.Files()
+	if files == nil {
+		d.logger.Info("the web page is not in this medforged, which was built by Go alone; sh scripts/build builds it with the page")
+		return nil, nil
+	}
+	return webpage.New(files)
+}
 
 // checkVisitor is the gate of a session's host, for a proxy in front.
 func (d *Daemon) checkVisitor(host string, h http.Header) error {

@@ -67,6 +67,10 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		Logger:     d.logger,
 	})
 	d.readings = d.newReadings()
+	page, err := d.webPage()
+	if err != nil {
+		return err
+	}
 	d.api, err = httpapi.New(httpapi.Options{
 		Sessions: d.sessions, Accounts: d.accounts, Tickets: tickets{d}, Events: d.bus,
 		Competitions: d.contests,
@@ -80,7 +84,7 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		TrustedProxy: trusted.Sent,
 		SessionProxy: httpapi.SessionProxy{Check: d.checkVisitor, Upstream: upstream(d.cfg.HTTP.Listen)},
 		Metrics:      d.metrics.Handler(),
-		Pages:        httpapi.Pages{Open: d.proxy.Open, Return: d.hosts().ReturnOrigin},
+		Pages:        httpapi.Pages{Open: d.proxy.Open, Return: d.hosts().ReturnOrigin, Web: page},
 		BaseURL:      d.cfg.URL(d.cfg.Host()),
 		Origins:      []string{d.cfg.URL(d.cfg.Host())},
 		SessionURL:   func(slug string) string { return d.cfg.URL(d.cfg.SessionHost(slug)) + "/" },
