@@ -44,7 +44,7 @@ func (s *Server) hostRoutes() []Route {
 			content{media: "application/openapi+json"}, s.openAPI),
 		bare(Route{Method: http.MethodGet, Path: api.Path("events"), Access: Everyone, InSession: true, Tag: tagHost,
 			Summary: "What happens, live, as far as the caller may see it", Problems: []int{404, 409}},
-			content{media: "text/event-stream"}, s.events),
+			content{"text/event-stream", reflect.TypeFor[api.Event]()}, s.events),
 		answer(Route{Method: http.MethodGet, Path: api.Path("host"), Access: SignedIn, InSession: true, Tag: tagHost,
 			Summary: "The machine's readings: processors, memory, space, slots"}, s.host),
 		answer(Route{Method: http.MethodGet, Path: api.Path("admin", "doctor"), Access: Admin, Tag: tagHost,

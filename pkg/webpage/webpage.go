@@ -102,10 +102,6 @@ func (p *Page) send(w http.ResponseWriter, r *http.Request, f *file, status int)
 		return
 	}
 	w.Header().Set("Etag", form.etag)
-	if r.Header.Get("Range") != "" {
-		r = r.Clone(r.Context())
-		r.Header.Del("Range") // of a compressed form it would mean little
-	}
 	http.ServeContent(w, r, "", time.Time{}, body)
 }
 

@@ -1,4 +1,8 @@
-import Link from 'next/link';
-export default function Home() {
-  return <main><h1>List</h1><Link href="/">home</Link> <Link href="/competitions/titanic-survival">titanic</Link></main>;
+import type { Metadata } from 'next';
+import { Competitions } from '@/features/competitions';
+
+export const metadata: Metadata = { title: 'Competitions' };
+
+export default function Page() {
+  return <Competitions />;
 }

@@ -1,4 +1,12 @@
-import { View } from './view';
+import type { Metadata } from 'next';
+import { CompetitionPage } from '@/features/competition';
+
+export const metadata: Metadata = { title: 'Competition' };
 export const dynamicParams = false;
-export function generateStaticParams() { return [{ slug: '_' }]; }
-export default function Page() { return <View />; }
+
+/** One export stands for every slug: the daemon serves it for all of them. */
+export const generateStaticParams = () => [{ slug: '_' }];
+
+export default function Page() {
+  return <CompetitionPage />;
+}

@@ -1,0 +1,50 @@
+'use client';
+
+import { useQuery } from '@tanstack/react-query';
+import { usePathname, useRouter } from 'next/navigation';
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import type { Me } from '@/api/client';
+import { meQuery } from '@/api/queries';
+import { segment } from './where';
+
+const never = () => () => {};
+
+/** useMounted is false in the exported page and in the first render of it. */
+export const useMounted = () => useSyncExternalStore(never, () => true, () => false);
+
+/**
+ * useSegment is the n-th part of the address. A page with a slug is exported
+ * once for all slugs, so the part is empty until the page runs.
+ */
+export function useSegment(n: number): string {
+  const path = usePathname();
+  return useMounted() ? segment(path, n) : '';
+}
+
+/** useNow is the present time in ms, again each so many ms. */
+export function useNow(every: number): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const t = setInterval(() => setNow(Date.now()), every);
+    return () => clearInterval(t);
+  }, [every]);
+  return now;
+}
+
+/** useTitle names the browser's tab. */
+export function useTitle(title: string): void {
+  useEffect(() => {
+    if (title) document.title = `${title} · MedForge`;
+  }, [title]);
+}
+
+/** useRequired is who is signed in; nobody is sent to sign in, and comes back here. */
+export function useRequired(): Me | undefined {
+  const { data } = useQuery(meQuery);
+  const router = useRouter();
+  const path = usePathname();
+  useEffect(() => {
+    if (data === null) router.replace(`/signin?${new URLSearchParams({ next: path })}`);
+  }, [data, path, router]);
+  return data ?? undefined;
+}
