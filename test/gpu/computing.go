@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -60,6 +63,7 @@ func (h *host) computing(ctx context.Context, s api.Session) {
 		}
 		return "", errors.Join(err, errors.New("no line GPU use in:\n"+out))
 	})
+	h.check("/metrics shows its GPU", func() (string, error) { return h.metrics(ctx, s) })
 	h.check("medforged restarts, the session keeps its GPU", func() (string, error) {
 		h.end(ctx, h.daemon)
 		if err := h.daemonUp(ctx); err != nil {
@@ -206,4 +210,48 @@ func (h *host) wrongProgram(ctx context.Context, s api.Session) (string, error) 
 	}
 	seen, err := h.computes(s)
 	return "Xid " + xid + " was seen, the session computes on: " + seen, err
+}
+
+// metrics wants the page for Prometheus to show the session and its GPU.
+func (h *host) metrics(ctx context.Context, s api.Session) (string, error) {
+	web := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", h.socket())
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://medforged"+api.PathMetrics, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := web.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	gpu := fmt.Sprintf(`{gpu="%d"`, s.GPUID)
+	seen := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, rest, ok := strings.Cut(strings.TrimSpace(line), gpu); ok {
+			name = strings.TrimPrefix(name, "medforge_gpu_")
+			if name == "session" && strings.Contains(rest, `session="`+s.Slug+`"`) {
+				seen["session"] = s.Slug
+			}
+			if value, ok := strings.CutPrefix(rest, "} "); ok {
+				seen[name] = value
+			}
+		}
+	}
+	var line []string
+	for _, name := range []string{"session", "memory_used_bytes", "utilisation_ratio", "temperature_celsius", "power_watts", "processes"} {
+		if seen[name] == "" || (!h.rehearse && seen[name] == "0") {
+			return "", fmt.Errorf("%s of GPU %d is %q: %v", name, s.GPUID, seen[name], seen)
+		}
+		line = append(line, name+" "+seen[name])
+	}
+	return strings.Join(line, ", "), nil
 }

@@ -207,7 +207,7 @@ func TestState(t *testing.T) {
 			}
 			return session.Sample{At: time.Unix(1000, 0), GPUs: []session.GPUView{
 				{GPU: session.GPU{Index: 0, UUID: "GPU-0", Name: "H100", MemoryTotalBytes: 80 << 30, MemoryUsedBytes: 1 << 30,
-					UtilisationPct: 50, TemperatureC: 41, PowerMilliwatts: 123500}, SessionSlug: "abcd2345"},
+					UtilisationPct: 50, TemperatureC: 41, PowerMilliwatts: 123500, Processes: []session.GPUProcess{{PID: 7}, {PID: 8}}}, SessionSlug: "abcd2345"},
 				{GPU: session.GPU{Index: 1, UUID: "GPU-1", Name: "H100", Fault: "lost"}},
 			}}, nil
 		},
@@ -224,6 +224,7 @@ func TestState(t *testing.T) {
 		`medforge_gpu_info{gpu="0",name="H100",uuid="GPU-0"} 1`, `medforge_gpu_status{gpu="0",status="in_use"} 1`,
 		`medforge_gpu_status{gpu="1",status="faulty"} 1`, `medforge_gpu_status{gpu="1",status="free"} 0`,
 		`medforge_gpu_utilisation_ratio{gpu="0"} 0.5`, `medforge_gpu_power_watts{gpu="0"} 123.5`, `medforge_gpu_temperature_celsius{gpu="0"} 41`,
+		`medforge_gpu_processes{gpu="0"} 2`, `medforge_gpu_session{gpu="0",session="abcd2345"} 1`,
 		`medforge_submissions_queued 3`, `medforge_submissions_scored_total{outcome="scored"} 1`, `medforge_submissions_scored_total{outcome="failed"} 1`,
 		`medforge_degraded{part="containerd"} 1`, `medforge_tls_certificate_not_after_seconds 2000`, `medforge_scrape_failed{source="gpus"} 0`,
 		`medforge_build_info{go="go`, `version="1.2.3"} 1`, "go_goroutines ", "process_open_fds ",

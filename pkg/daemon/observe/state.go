@@ -48,6 +48,8 @@ var (
 	descBusy     = desc("gpu_utilisation_ratio", "Share of time in which the device computed, 0 to 1.", "gpu")
 	descHeat     = desc("gpu_temperature_celsius", "Temperature.", "gpu")
 	descPower    = desc("gpu_power_watts", "Power drawn.", "gpu")
+	descProcs    = desc("gpu_processes", "Processes that hold memory of the device.", "gpu")
+	descSession  = desc("gpu_session", "Always 1; the label says which session has the device.", "gpu", "session")
 	descSampleAt = desc("gpu_sample_time_seconds", "When the devices were read, in Unix time.")
 
 	gpuStatuses   = []session.GPUStatus{session.GPUFree, session.GPUInUse, session.GPUDisabled, session.GPUQuarantined, session.GPUFaulty}
@@ -121,6 +123,9 @@ func (c *collector) gpus(ctx context.Context, out chan<- prometheus.Metric) erro
 	for _, g := range sample.GPUs {
 		gpu := strconv.Itoa(g.Index)
 		out <- number(descGPU, 1, gpu, g.UUID, g.Name)
+		if g.SessionSlug != "" {
+			out <- number(descSession, 1, gpu, g.SessionSlug)
+		}
 		is, _ := g.Status()
 		for _, status := range gpuStatuses {
 			has := 0.0
@@ -137,6 +142,7 @@ func (c *collector) gpus(ctx context.Context, out chan<- prometheus.Metric) erro
 		out <- number(descBusy, float64(g.UtilisationPct)/100, gpu)
 		out <- number(descHeat, float64(g.TemperatureC), gpu)
 		out <- number(descPower, float64(g.PowerMilliwatts)/1000, gpu)
+		out <- number(descProcs, float64(len(g.Processes)), gpu)
 	}
 	return nil
 }
