@@ -28,6 +28,10 @@ func (p *Proxy) serveOwn(w http.ResponseWriter, r *http.Request, slug string) {
 // arrived, which sees whether the browser kept it: a browser that does not must
 // not be sent round in circles.
 func (p *Proxy) enter(w http.ResponseWriter, r *http.Request, slug string) {
+	if embedded(r) { // and the ticket is not used up
+		p.refuse(w, r, errOrigin)
+		return
+	}
 	q := r.URL.Query()
 	view, there := p.o.Sessions.BySlug(slug)
 	ticket := q.Get("ticket")
@@ -95,6 +99,10 @@ func (p *Proxy) cookie(secret string, maxAge int) *http.Cookie {
 // is signed in there on to a session's host ("return"), with a one-time ticket
 // for exactly that host; one who is not goes to the sign-in page first.
 func (p *Proxy) Open(w http.ResponseWriter, r *http.Request, a auth.Actor) {
+	if embedded(r) {
+		p.refuse(w, r, errOrigin)
+		return
+	}
 	target := r.URL.Query().Get("return")
 	slug, path, ok := p.o.Hosts.ReturnTarget(target)
 	if !ok {
@@ -121,6 +129,13 @@ func (p *Proxy) Open(w http.ResponseWriter, r *http.Request, a auth.Actor) {
 		return
 	}
 	p.redirect(w, r, p.o.Hosts.TicketURL(slug, ticket, path))
+}
+
+// embedded reports a browser that asks for something to put into a page, an
+// image or a frame: a page of somebody else's must not sign its visitor in.
+func embedded(r *http.Request) bool {
+	mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
+	return mode != "" && mode != "navigate" || dest != "" && dest != "document"
 }
 
 func query(key, value string) string { return url.Values{key: {value}}.Encode() }

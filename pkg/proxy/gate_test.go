@@ -269,6 +269,35 @@ func TestSignInAndBack(t *testing.T) {
 	}
 }
 
+// Another page may link to the way in, and not pull it into itself.
+func TestNoPageSignsItsVisitorIn(t *testing.T) {
+	t.Parallel()
+	r := open(t, func(o *proxy.Options) { o.OpenPath, o.SignInPath = "/open", "/signin" })
+	ticket, _, err := r.accounts.Ticket(t.Context(), r.ada.Actor, "id-"+slugA, r.ada.User.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := "Cookie: medforge_session=" + r.ada.Secret
+	enter, take := "/.medforge/enter?ticket="+ticket, "/open?"+url.Values{"return": {"http://" + r.host(slugA) + "/"}}.Encode()
+	for _, lines := range [][]string{
+		{"Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"}, {"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"}, {"Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"},
+	} {
+		if res := r.get(r.host(slugA), enter, lines...); res.StatusCode != 403 || len(res.Cookies()) != 0 {
+			t.Errorf("%v: %d %v", lines, res.StatusCode, res.Cookies())
+		}
+		if res := r.get(r.mainHost(), take, append(lines, me)...); res.StatusCode != 403 || res.Header.Get("Location") != "" {
+			t.Errorf("open, %v: %d", lines, res.StatusCode)
+		}
+	}
+	link := []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", html}
+	if res := r.get(r.mainHost(), take, append(link, me)...); res.StatusCode != 303 {
+		t.Errorf("open by a link: %d", res.StatusCode)
+	}
+	if res := r.get(r.host(slugA), enter, link...); res.StatusCode != 303 || len(res.Cookies()) != 1 {
+		t.Errorf("the ticket was used up: %d", res.StatusCode)
+	}
+}
+
 func TestCookieBehindTLS(t *testing.T) {
 	t.Parallel()
 	r := open(t, func(o *proxy.Options) { o.Hosts.Secure = true })

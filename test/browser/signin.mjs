@@ -36,7 +36,7 @@ try {
     await page.getByRole('button', { name: 'Sign in' }).click();
   };
   await enter('not the password');
-  seen.mistyped = await page.getByRole('alert').textContent();
+  seen.mistyped = await page.getByText('password is wrong').first().textContent();
   await enter(password);
   await page.waitForURL(wanted);
   seen.page = await page.textContent('body');
@@ -65,8 +65,7 @@ try {
     document.cookie = 'medforge_ide=planted; domain=medforge.localhost; path=/';
     return tried;
   }, [other, main]);
-  await page.goto(`${main}/signin`);
-  seen.still = await page.textContent('h1'); // the sign-out from another page did nothing
+  seen.still = (await page.goto(`${main}/api/v1/me`)).status(); // the sign-out from another page did nothing
   await page.goto(wanted);
   seen.afterPlanting = page.url();
   process.stdout.write(`${JSON.stringify(seen)}\n`);
