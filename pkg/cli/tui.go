@@ -128,6 +128,11 @@ func (d tuiDaemon) StopSession(ctx context.Context, ref string) error {
 	return err
 }
 
+func (d tuiDaemon) SetUser(ctx context.Context, id string, c api.UserChange) error {
+	_, err := d.Client.SetUser(ctx, id, c)
+	return err
+}
+
 func (d tuiDaemon) Leaderboard(ctx context.Context, slug string, limit int, cursor string) (api.LeaderboardPage, error) {
 	return d.Client.Leaderboard(ctx, slug, client.ListOptions{Limit: limit, Cursor: cursor})
 }

@@ -45,6 +45,8 @@ type Daemon interface {
 	MySubmissions(ctx context.Context, slug string, limit int) ([]api.Submission, error)
 
 	// For admins.
+	Users(ctx context.Context) ([]api.User, error)
+	SetUser(ctx context.Context, id string, c api.UserChange) error
 	ScoringQueue(ctx context.Context) (api.ScoringQueue, error)
 	Packs(ctx context.Context) ([]api.Pack, error)
 	UsePack(ctx context.Context, digest string) error

@@ -78,6 +78,10 @@ func full() *fake {
 	f.checks = []api.Check{{Name: "containerd", Status: api.CheckOK, Detail: "containerd 2.1.4 answers"},
 		{Name: "zfs pool", Status: api.CheckWarn, Detail: "tank is 83 % full", Fix: "zfs list -o space -r tank"},
 		{Name: "GPUs", Status: api.CheckFail, Detail: "GPU 3 has fallen off the bus", Fix: "nvidia-smi -r -i 3"}}
+	f.users = []api.User{{UserID: rootID, UnixName: "root", Name: "root", Role: "admin", CreatedAt: ago(9000 * time.Hour)},
+		{UserID: aliceID, UnixName: "alice", Email: "alice@example.org", Name: "Alice Öztürk", Role: "user", SessionLimit: 2, CreatedAt: ago(800 * time.Hour)},
+		{UserID: "3", Email: "mallory@example.org", Name: "Mal\x1b[2Jlory 🧪", Role: "user", Disabled: true, CreatedAt: ago(300 * time.Hour)}}
+	f.waiting = 3
 	f.orphans = []api.Orphan{{Kind: "container", Name: "mf-session-aaaaaaaa", Why: "no session has it", Removed: true}}
 	f.compete()
 	return f

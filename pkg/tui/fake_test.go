@@ -38,6 +38,7 @@ type fake struct {
 	packs        []api.Pack
 	checks       []api.Check
 	orphans      []api.Orphan
+	users        []api.User
 	waiting      int
 
 	err    error // what every call answers
@@ -255,6 +256,12 @@ func (f *fake) MySubmissions(_ context.Context, slug string, _ int) ([]api.Submi
 		}
 	}
 	return out, f.did("submissions %s", slug)
+}
+
+func (f *fake) Users(context.Context) ([]api.User, error) { return f.users, f.did("users") }
+
+func (f *fake) SetUser(_ context.Context, id string, c api.UserChange) error {
+	return f.did("user %s disabled=%v", id, *c.Disabled)
 }
 
 func (f *fake) Packs(context.Context) ([]api.Pack, error) { return f.packs, f.did("packs") }

@@ -60,18 +60,12 @@ func (m *model) tabs() []span {
 }
 
 func (m *model) tabLine() string {
-	var b strings.Builder
-	b.WriteByte(' ')
+	lead := ""
 	if m.withBrand() {
-		b.WriteString(m.th.brand.Render(brand) + "  ")
+		lead = " " + m.th.brand.Render(brand) + " "
 	}
-	for i, t := range m.tabTexts() {
-		style := m.th.tabOff
-		if i == m.front {
-			style = m.th.tabOn
-		}
-		b.WriteString(style.Render(t) + "  ")
-	}
+	var b strings.Builder
+	b.WriteString(lead + m.th.choice(m.tabTexts(), m.front))
 	who := m.me.Name
 	if who == "" {
 		who = m.me.UnixName
@@ -87,6 +81,23 @@ func (m *model) tabLine() string {
 		who = ""
 	}
 	return spread(left, who, m.columns)
+}
+
+// choice writes texts of which one is chosen, each between two blanks. Without
+// colours the chosen one stands in brackets.
+func (th *theme) choice(texts []string, chosen int) string {
+	var b strings.Builder
+	for i, t := range texts {
+		switch {
+		case i != chosen:
+			b.WriteString(" " + th.tabOff.Render(t) + " ")
+		case th.profile == termenv.Ascii:
+			b.WriteString("[" + t + "]")
+		default:
+			b.WriteString(" " + th.tabOn.Render(t) + " ")
+		}
+	}
+	return b.String()
 }
 
 // ruleLine parts the tabs from the screen, and is the banner when the daemon

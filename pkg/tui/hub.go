@@ -50,6 +50,7 @@ type hub struct {
 	hostAt   time.Time // when it was asked for
 	sampled  time.Time // when the last readings came
 	history  map[string]*history
+	names    map[string]string // of users, for admins
 	usage    map[string]api.SessionUsage
 	usageAt  time.Time
 	stages   map[string][]stage

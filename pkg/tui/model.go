@@ -165,7 +165,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.note = ""
 		}
 	case meMsg:
-		m.roles()
+		cmds = append(cmds, m.roles())
 	}
 	for _, s := range m.screens {
 		cmds = append(cmds, s.update(msg))
@@ -173,8 +173,22 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, tea.Batch(cmds...)
 }
 
-// roles shows what the caller may use.
-func (m *model) roles() {}
+// roles shows what the caller may use: the admins' screen comes with its role
+// and goes with it.
+func (m *model) roles() tea.Cmd {
+	last := len(m.screens) - 1
+	_, there := m.screens[last].(*admin)
+	switch {
+	case m.admin() && !there:
+		a := newAdmin(m.hub)
+		m.screens = append(m.screens, a)
+		return a.loadUsers() // whose sessions they are
+	case !m.admin() && there:
+		m.screens = m.screens[:last]
+		m.front = min(m.front, last-1)
+	}
+	return nil
+}
 
 // onKey: what is above the screen has the keys first, then a text field, then
 // the whole program, then the screen.

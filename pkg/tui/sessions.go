@@ -337,6 +337,9 @@ func (h *hub) owner(id string) string {
 	if id == h.me.UserID {
 		return "you"
 	}
+	if name := h.names[id]; name != "" {
+		return name
+	}
 	return clean(id[:min(8, len(id))])
 }
 
