@@ -127,21 +127,36 @@ func (m *model) ruleLine() string {
 	return style.Render(text) + m.th.line.Render(strings.Repeat("─", max(0, m.columns-width(text))))
 }
 
-// footLine is the filter while one types, what was said last, or the keys.
-func (m *model) footLine() string {
+// footLines are the filter while one types, what was said last, or the keys.
+// What was said takes more than the one line when it is long.
+func (m *model) footLines() []string {
+	style := m.th.accent
+	if m.noteBad {
+		style = m.th.bad
+	}
 	switch {
 	case m.finding:
 		m.find.Width = max(5, m.columns-4)
 		if m.note == "" {
-			return cut(" "+m.find.View(), m.columns)
+			return []string{cut(" "+m.find.View(), m.columns)}
 		}
 		m.find.Width = max(5, m.columns/3)
-		return cut(" "+pad(m.find.View(), m.columns/3)+" "+m.th.accent.Render(m.note), m.columns)
-	case m.note != "" && m.noteBad:
-		return m.th.bad.Render(cut(" "+m.note, m.columns))
+		return []string{cut(" "+pad(m.find.View(), m.columns/3)+" "+style.Render(m.note), m.columns)}
 	case m.note != "":
-		return m.th.accent.Render(cut(" "+m.note, m.columns))
+		rows := strings.Split(wrap(m.note, m.columns-2), "\n")
+		if most := max(1, m.lines/4); len(rows) > most {
+			rows = append(rows[:most-1], cut(rows[most-1], m.columns-3)+"…")
+		}
+		for i := range rows {
+			rows[i] = pad(" "+style.Render(rows[i]), m.columns)
+		}
+		return rows
 	}
+	return []string{m.keyLine()}
+}
+
+// keyLine shows the keys that matter most, as many as fit.
+func (m *model) keyLine() string {
 	left := " "
 	if v := m.find.Value(); v != "" {
 		left += m.th.key.Render("/"+cut(clean(v), 20)) + m.th.muted.Render(" esc clears") + "  "
@@ -188,7 +203,11 @@ func (th *theme) overlay(rows []string, text string, columns int) []string {
 			break
 		}
 		under := pad(rows[y+i], columns)
-		rows[y+i] = ansi.Truncate(under, x, "") + reset + pad(r, w) + reset + ansi.TruncateLeft(under, x+w, "")
+		right := ansi.TruncateLeft(under, x+w, "")
+		if width(right) > columns-x-w { // a wide character was cut in two
+			right = " " + ansi.TruncateLeft(under, x+w+1, "")
+		}
+		rows[y+i] = pad(ansi.Truncate(under, x, ""), x) + reset + pad(r, w) + reset + right
 	}
 	return rows
 }

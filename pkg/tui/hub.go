@@ -20,6 +20,7 @@ const (
 	usageEvery = 30 * time.Second
 	hostEvery  = 5 * time.Second
 	maxListed  = 500 // sessions that are listed
+	maxStages  = 16  // of one session that are kept
 )
 
 // stage is a step of a start or a stop.
@@ -340,7 +341,8 @@ func (h *hub) addStage(e api.Event) {
 	if e.Type == api.EventSessionSnapshot {
 		s.name = "snapshot"
 	}
-	h.stages[e.SessionID] = append(h.stages[e.SessionID], s)
+	all := append(h.stages[e.SessionID], s)
+	h.stages[e.SessionID] = all[max(0, len(all)-maxStages):]
 }
 
 // space takes the event that a workspace has become fuller.

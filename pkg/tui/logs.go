@@ -162,6 +162,7 @@ func (l *logs) view(columns, lines int) string {
 	case !l.pager.follow:
 		state = "stands"
 	}
+	body := l.pager.view(l.th, columns, lines-1) // before its state is told
 	head := spread(" "+l.th.strong.Render("Log of "+clean(l.session.Slug))+"  "+l.th.muted.Render(cut(state, max(8, columns-34))),
 		l.th.muted.Render(l.pager.state()+" "), columns)
 	if len(l.pager.lines) == 0 {
@@ -171,5 +172,5 @@ func (l *logs) view(columns, lines int) string {
 		}
 		return head + "\n\n" + l.th.muted.Render(text)
 	}
-	return head + "\n" + l.pager.view(l.th, columns, lines-1)
+	return head + "\n" + body
 }

@@ -15,7 +15,7 @@ import (
 // whoever made the bundle, so it is harmless before it is rendered, and text
 // that cannot be rendered is shown as it is.
 func (th *theme) markdown(text string, columns int) []string {
-	text = termtext.Text(text)
+	text = strings.ReplaceAll(termtext.Text(text), "\t", "    ")
 	style := styles.DarkStyleConfig
 	switch {
 	case th.profile == termenv.Ascii:

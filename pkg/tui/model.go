@@ -54,6 +54,7 @@ type model struct {
 	listen, clock  func() tea.Cmd // the next feedMsg, the next tickMsg
 	columns, lines int
 	screens        []screen
+	contests       *competitions
 	front          int
 	layers         []layer
 	find           textinput.Model
@@ -90,7 +91,8 @@ func newModel(ctx context.Context, d Daemon, th *theme, now func() time.Time, ou
 		return m.showNamed(own.name())
 	}
 	b := newBoard(h)
-	m.screens = []screen{own, newGPUs(h), newCompetitions(h, b.open), b}
+	m.contests = newCompetitions(h, b.open)
+	m.screens = []screen{own, newGPUs(h), m.contests, b}
 	return m
 }
 
@@ -157,7 +159,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 		cmds = append(cmds, m.listen())
 		if m.conn.turn != turn || x.missed {
-			cmds = append(cmds, m.screen().shown())
+			cmds = append(cmds, m.screen().shown(), m.contests.load()) // the palette names the competitions
 		}
 	case tickMsg:
 		cmds = append(cmds, m.clock())
@@ -309,7 +311,8 @@ func (m *model) View() string {
 	rows := make([]string, 0, m.lines)
 	rows = append(rows, m.tabLine(), m.ruleLine())
 	rows = append(rows, boxLines(m.screen().view(m.columns, body), m.columns, body)...)
-	rows = append(rows, m.footLine())
+	foot := m.footLines()
+	rows = append(rows[:len(rows)-len(foot)+1], foot...)
 	if n := len(m.layers); n > 0 {
 		rows = m.th.overlay(rows, m.layers[n-1].view(m.th, m.columns, m.lines), m.columns)
 	}

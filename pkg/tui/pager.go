@@ -102,7 +102,7 @@ func (p *pager) state() string {
 	if len(p.lines) <= p.height {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d", min(len(p.lines), p.top+p.height), len(p.lines))
+	return fmt.Sprintf("%s of %s", group(min(len(p.lines), p.top+p.height)), group(len(p.lines)))
 }
 
 func (p *pager) view(th *theme, columns, lines int) string {

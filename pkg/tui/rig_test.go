@@ -136,6 +136,7 @@ var sizes = [][2]int{{80, 24}, {120, 40}, {40, 15}}
 // golden compares the frame in all sizes with its files; -update writes them.
 func (r *rig) golden(name string) {
 	r.t.Helper()
+	defer r.size(80, 24)
 	for _, s := range sizes {
 		r.size(s[0], s[1])
 		frame := r.m.View()

@@ -39,7 +39,7 @@ func (s *sessions) detail(r api.Session, columns, lines int) string {
 			}
 		}
 	}
-	if stages := s.stages[r.ID]; len(stages) > 0 && (r.Status != api.SessionRunning || s.fresh(r)) {
+	if stages := s.stages[r.ID]; r.Status == api.SessionStarting || r.Status == api.SessionStopping || len(stages) > 0 && (r.Status.Terminal() || s.fresh(r)) {
 		rows = append(rows, s.stageRows(r, stages, columns)...)
 	}
 	if !r.Status.Terminal() {
