@@ -194,7 +194,9 @@ func TestMouse(t *testing.T) {
 	click := func(x, y int) {
 		r.send(tea.MouseMsg{X: x, Y: y, Action: tea.MouseActionPress, Button: tea.MouseButtonLeft})
 	}
-	wheel := func(b tea.MouseButton, y int) { r.send(tea.MouseMsg{X: 5, Y: y, Action: tea.MouseActionPress, Button: b}) }
+	wheel := func(b tea.MouseButton, y int) {
+		r.send(tea.MouseMsg{X: 5, Y: y, Action: tea.MouseActionPress, Button: b})
+	}
 	find := func(text string) (x, y int) {
 		t.Helper()
 		for y, row := range strings.Split(r.m.View(), "\n") {
