@@ -25,6 +25,7 @@ type terminal struct {
 	cmd  *exec.Cmd
 	mu   sync.Mutex
 	buf  bytes.Buffer
+	in   *os.File
 	read chan struct{} // closed when the program has let go of its terminal
 }
 
@@ -45,7 +46,7 @@ func onTerminal(t *testing.T, h *httpapitest.Host, columns uint16, env []string,
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{cmd: cmd, read: make(chan struct{})}
+	term := &terminal{cmd: cmd, in: f, read: make(chan struct{})}
 	go func() {
 		defer close(term.read)
 		_, err := io.Copy(term, f)

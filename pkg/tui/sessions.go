@@ -71,7 +71,7 @@ func (s *sessions) rows() []api.Session {
 		}
 	}
 	s.grid.cursor = max(0, min(s.grid.cursor, len(rows)-1))
-	if len(rows) > 0 {
+	if s.chosen == "" && len(rows) > 0 { // one that was just started may not be listed yet
 		s.chosen = rows[s.grid.cursor].ID
 	}
 	return rows

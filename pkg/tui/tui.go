@@ -62,11 +62,11 @@ func (t *terminal) copy(text string, tmux bool) {
 	_, _ = t.WriteString(seq) // a terminal that is gone ends the program elsewhere
 }
 
-// Run shows the program until it is left or ctx ends. The terminal is then as
+// Run shows the program until it is left or outer ends. The terminal is then as
 // it was, after a panic too. Errors: the terminal's; what Bubble Tea says of a
 // panic.
-func Run(ctx context.Context, d Daemon, o Options) error {
-	ctx, cancel := context.WithCancel(ctx)
+func Run(outer context.Context, d Daemon, o Options) error {
+	ctx, cancel := context.WithCancel(outer)
 	defer cancel()
 	out := &terminal{File: o.Out}
 	r := renderer(o.Out, o)
@@ -74,13 +74,15 @@ func Run(ctx context.Context, d Daemon, o Options) error {
 	m := newModel(ctx, d, newTheme(r), o.Now, Output{Copy: copyText, Browse: o.Browse})
 	var reading sync.WaitGroup
 	reading.Go(func() { m.feed.run(ctx) })
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(out), tea.WithAltScreen(),
+	// Signals end outer, by whoever made it. Bubble Tea's own handler beside that
+	// can hang in sending its message to a loop that has ended.
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(o.In), tea.WithOutput(out), tea.WithAltScreen(),
 		tea.WithMouseCellMotion(), tea.WithFPS(frames))
 	_, err := p.Run()
 	cancel()
 	reading.Wait()
-	if errors.Is(err, tea.ErrInterrupted) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // left by a signal: that is no failure of the program
+	if outer.Err() != nil && errors.Is(err, outer.Err()) {
+		return nil // ended from outside: that is no failure of the program
 	}
 	return err
 }
