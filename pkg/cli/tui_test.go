@@ -85,4 +85,3 @@ func TestTheTerminalIsNotAsked(t *testing.T) {
 		t.Errorf("after %s: %d %q", time.Since(began), code, out)
 	}
 }
-
