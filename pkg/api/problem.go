@@ -65,6 +65,8 @@ const (
 	CodeUnknownPath      = "request/unknown-path"
 	CodeTooLarge         = "request/too-large"
 	CodeTooSlow          = "request/too-slow"
+	CodeTookTooLong      = "request/took-too-long"
+	CodeTooManyUploads   = "request/too-many-uploads"
 	CodeForeignOrigin    = "request/foreign-origin"
 	CodeUnknownHost      = "request/unknown-host"
 	CodeNotSignedIn      = "auth/not-signed-in"

@@ -89,6 +89,10 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		Origins:      []string{d.cfg.URL(d.cfg.Host())},
 		SessionURL:   func(slug string) string { return d.cfg.URL(d.cfg.SessionHost(slug)) + "/" },
 		Logger:       d.logger,
+
+		MaxBody:        int64(d.cfg.HTTP.MaxBody),
+		RequestTimeout: d.cfg.HTTP.RequestTimeout,
+		MaxUploads:     d.cfg.HTTP.MaxUploads,
 	})
 	if err != nil {
 		return err

@@ -56,11 +56,12 @@ type request struct {
 	agent  string     // the client's user agent
 	// host is the one that the visitor of a proxy in front asked for, when
 	// such a proxy is believed.
-	host   string
-	actor  auth.Actor
-	pass   auth.Pass   // what let the actor in; nil for a socket's peers
-	stale  error       // a cookie that opens nothing came along
-	answer http.Header // of the answer
+	host    string
+	actor   auth.Actor
+	pass    auth.Pass   // what let the actor in; nil for a socket's peers
+	stale   error       // a cookie that opens nothing came along
+	answer  http.Header // of the answer
+	arrived func()      // lifts the deadline that the body had
 }
 
 // setCookie replaces whatever the answer said about the sign-in cookie.

@@ -47,8 +47,11 @@ type leaderboardInput struct {
 // are the data itself.
 func board(r Route, name string, h func(ctx context.Context, a auth.Actor, in *leaderboardInput, limit int, after string) (api.Leaderboard, string, error)) Route {
 	r.Problems = append(r.Problems, 400)
+	r.small = true
 	r.register = func(s *Server, hapi huma.API, op huma.Operation) {
 		huma.Register(hapi, op, func(ctx context.Context, in *leaderboardInput) (*output[api.LeaderboardPage], error) {
+			ctx, cancel := s.bounded(ctx, r)
+			defer cancel()
 			after, err := decodeCursor(name, in.Cursor)
 			if err != nil {
 				return nil, s.fail(ctx, err)

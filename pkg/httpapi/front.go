@@ -109,12 +109,14 @@ func (s *Server) front(d door) http.Handler {
 		if id == "" {
 			id = s.requestID()
 		}
-		req := &request{id: id, path: r.URL.EscapedPath(), base: s.BaseURL, agent: r.UserAgent(), answer: h}
+		req := &request{id: id, path: r.URL.EscapedPath(), base: s.BaseURL, agent: r.UserAgent(), answer: h,
+			arrived: func() {
+				_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a writer without deadlines needs none lifted
+			}}
 		r = r.WithContext(withRequest(r.Context(), req))
 		rec := &recorder{ResponseWriter: w}
 		h.Set("X-Request-Id", req.id)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
+		ownHeaders(h)
 
 		route := ""
 		defer func() {
@@ -160,8 +162,13 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) bool {
 
 // serve answers what no route takes by a problem instead of net/http's text.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Security-Policy", apiPolicy)
 	h, pattern := s.mux.Handler(r)
-	if pattern != "" {
+	switch {
+	case s.small[pattern] && r.Method == http.MethodGet:
+		s.compress(w, r)
+		return
+	case pattern != "":
 		s.mux.ServeHTTP(w, r) // not h: only the mux sets the path's values
 		return
 	}

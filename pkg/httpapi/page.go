@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/base64"
+	"net/http"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -30,8 +31,11 @@ type pager interface{ page() Paging }
 // from elsewhere is refused. after is the key that the cursor holds, or empty.
 func list[I pager, T any](r Route, name string, h func(ctx context.Context, a auth.Actor, in *I, limit int, after string) (rows []T, next string, err error)) Route {
 	r.Problems = append(r.Problems, 400)
+	r.small = r.Method == http.MethodGet
 	r.register = func(s *Server, hapi huma.API, op huma.Operation) {
 		huma.Register(hapi, op, func(ctx context.Context, in *I) (*output[api.Page[T]], error) {
+			ctx, cancel := s.bounded(ctx, r)
+			defer cancel()
 			p := (*in).page()
 			after, err := decodeCursor(name, p.Cursor)
 			if err != nil {

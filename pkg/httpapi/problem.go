@@ -56,6 +56,7 @@ func (p *problem) GetHeaders() http.Header {
 
 // fail logs what a caller must not see and returns what it may.
 func (s *Server) fail(ctx context.Context, err error) error {
+	err = tookTooLong(ctx, err)
 	p := toProblem(ctx, err)
 	if ctx.Err() != nil && p.Status >= 500 {
 		return p // the caller went away; what broke because of that is no news

@@ -26,9 +26,17 @@ type Route struct {
 	Tag       string
 	Status    int   // of success; 0 is 200
 	Problems  []int // statuses of problems beyond those that every route may answer with
-	// Takes is the media type of a body that the handler reads itself.
+	// Takes is the media type of a body that the handler reads itself: an
+	// upload.
 	Takes string
+	// Long: it may take longer than Options.RequestTimeout. Uploads and what is
+	// bare may in any case.
+	Long bool
 
+	// small: a GET whose answer is made whole before it is sent, as JSON.
+	// Compression pays there, and nowhere else: streams must not wait, and
+	// archives are compressed.
+	small    bool
 	register func(s *Server, h huma.API, op huma.Operation)
 }
 
@@ -65,14 +73,16 @@ const (
 
 func (r Route) operation(s *Server) huma.Operation {
 	op := huma.Operation{
-		OperationID:   r.ID(),
-		Method:        r.Method,
-		Path:          r.Path,
-		Summary:       r.Summary,
-		Tags:          []string{r.Tag},
-		DefaultStatus: r.Status,
-		Errors:        append([]int{}, r.Problems...),
-		Security:      []map[string][]string{},
+		OperationID:     r.ID(),
+		Method:          r.Method,
+		Path:            r.Path,
+		Summary:         r.Summary,
+		Tags:            []string{r.Tag},
+		DefaultStatus:   r.Status,
+		Errors:          append([]int{}, r.Problems...),
+		Security:        []map[string][]string{},
+		MaxBodyBytes:    s.MaxBody,
+		BodyReadTimeout: min(bodyTimeout, s.RequestTimeout), // see bounded; uploads have their own, see patient
 		Middlewares: huma.Middlewares{func(c huma.Context, next func(huma.Context)) {
 			if err := r.admit(c.Context()); err != nil {
 				req, w := humago.Unwrap(c)
@@ -81,6 +91,10 @@ func (r Route) operation(s *Server) huma.Operation {
 			}
 			next(c)
 		}},
+	}
+	if r.Takes != "" {
+		op.Middlewares = append(op.Middlewares, s.oneUpload)
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
 	}
 	if op.DefaultStatus == 0 {
 		op.DefaultStatus = http.StatusOK
@@ -111,8 +125,11 @@ type output[T any] struct {
 
 // answer makes a row whose handler returns the answer's data.
 func answer[I, T any](r Route, h func(ctx context.Context, a auth.Actor, in *I) (T, error)) Route {
+	r.small = r.Method == http.MethodGet
 	r.register = func(s *Server, hapi huma.API, op huma.Operation) {
 		huma.Register(hapi, op, func(ctx context.Context, in *I) (*output[envelope[T]], error) {
+			ctx, cancel := s.bounded(ctx, r)
+			defer cancel()
 			data, err := h(ctx, actorOf(ctx), in)
 			if err != nil {
 				return nil, s.fail(ctx, err)
@@ -128,6 +145,12 @@ type envelope[T any] = api.Envelope[T]
 
 func (s *Server) meta(ctx context.Context) api.Meta {
 	return api.Meta{RequestID: requestOf(ctx).id, APIVersion: api.Version, Timestamp: s.Now().UTC()}
+}
+
+// compressed marks a bare route whose answer is small in the sense of Route.
+func (r Route) compressed() Route {
+	r.small = true
+	return r
 }
 
 // content documents an answer that is no envelope.

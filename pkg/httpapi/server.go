@@ -73,6 +73,10 @@ type Options struct {
 	// SessionURL is where a session's IDE answers.
 	SessionURL func(slug string) string
 
+	MaxBody        int64         // 1 MiB: a body that is no upload, in bytes
+	RequestTimeout time.Duration // 1 m: an ordinary request
+	MaxUploads     int           // 8: at the same time
+
 	KeepAlive    time.Duration // 15 s: between comments on a quiet event stream
 	WriteTimeout time.Duration // 30 s: one write to a reader of a stream
 
@@ -96,6 +100,10 @@ type Server struct {
 	doc   []byte // openapi.json
 	pages []Page
 
+	uploads  chan struct{}   // one place an upload
+	small    map[string]bool // patterns of the routes whose answers are compressed
+	compress http.HandlerFunc
+
 	ending     context.Context // ends with EndStreams
 	endStreams context.CancelFunc
 }
@@ -107,6 +115,15 @@ func New(o Options) (*Server, error) {
 	}
 	if o.WriteTimeout <= 0 {
 		o.WriteTimeout = 30 * time.Second
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = 1 << 20
+	}
+	if o.RequestTimeout <= 0 {
+		o.RequestTimeout = time.Minute
+	}
+	if o.MaxUploads <= 0 {
+		o.MaxUploads = 8
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -124,7 +141,12 @@ func New(o Options) (*Server, error) {
 		o.SocketActor == nil || o.Public == nil || o.SessionURL == nil {
 		return nil, errors.New("httpapi: Sessions, Accounts, Tickets, Events, SocketActor, Public and SessionURL are needed")
 	}
-	s := &Server{Options: o, mux: http.NewServeMux()}
+	s := &Server{Options: o, mux: http.NewServeMux(), uploads: make(chan struct{}, o.MaxUploads), small: map[string]bool{}}
+	wrap, err := compressor()
+	if err != nil {
+		return nil, err
+	}
+	s.compress = wrap(s.mux)
 	s.ending, s.endStreams = context.WithCancel(context.Background())
 	if err := s.register(s.Routes()); err != nil {
 		return nil, err
@@ -146,6 +168,7 @@ func (s *Server) register(routes []Route) error {
 	h := humago.New(s.mux, humaConfig())
 	for _, r := range routes {
 		r.register(s, h, r.operation(s))
+		s.small[r.Method+" "+r.Path] = r.small
 	}
 	doc, err := h.OpenAPI().MarshalJSON()
 	if err != nil {
