@@ -220,7 +220,7 @@ func (h *host) metrics(ctx context.Context, s api.Session) (string, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", h.socket())
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://medforged"+api.PathMetrics, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://medforge"+api.PathMetrics, nil)
 	if err != nil {
 		return "", err
 	}
@@ -230,8 +230,8 @@ func (h *host) metrics(ctx context.Context, s api.Session) (string, error) {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return "", err
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s %v: %s", resp.Status, err, text)
 	}
 	gpu := fmt.Sprintf(`{gpu="%d"`, s.GPUID)
 	seen := map[string]string{}
