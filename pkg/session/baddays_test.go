@@ -3,11 +3,14 @@ package session_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/medforge/medforge/pkg/driver/dir"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/porttest/fakeruntime"
 	"github.com/medforge/medforge/pkg/session"
@@ -253,4 +256,48 @@ func TestRestartAnywhere(t *testing.T) {
 			r.clean()
 		})
 	}
+}
+
+// occupied is a place where something else stands already.
+type occupied struct {
+	session.Workspaces
+	root string
+}
+
+func (w occupied) Create(ctx context.Context, ref session.Ref) error {
+	there := filepath.Join(w.root, ref.UserID, ref.SessionID, "workspace")
+	if err := os.MkdirAll(there, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(there, "thesis.txt"), []byte("somebody's"), 0o644); err != nil {
+		return err
+	}
+	return w.Workspaces.Create(ctx, ref)
+}
+
+// A workspace that is there already with files in it, and is not this
+// session's, is not used and not touched; the session says where it is.
+func TestWorkspaceAlreadyThere(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join(t.TempDir(), "workspaces")
+	r := newRig(t, storetest.SQLiteConfig(t), 1, func(o *session.Options) {
+		spaces, err := dir.New(dir.Config{Root: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Workspaces = occupied{spaces, root}
+	})
+	s, err := r.Start(t.Context(), r.alice, session.StartRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := filepath.Join(root, s.UserID, s.ID)
+	end := r.await(s.ID, session.Error)
+	if end.StopReason != session.ReasonStartFailed || !strings.Contains(end.ErrorMessage, place) || !strings.Contains(end.ErrorMessage, "move it away") {
+		t.Errorf("%s: %q", end.StopReason, end.ErrorMessage)
+	}
+	if text, err := os.ReadFile(filepath.Join(place, "workspace", "thesis.txt")); err != nil || string(text) != "somebody's" {
+		t.Errorf("the file holds %q, %v", text, err)
+	}
+	r.clean()
 }
