@@ -24,8 +24,9 @@ goes on, into one file: a tar archive compressed by zstd. - writes it to stdout.
 The file appears whole or not at all, for its owner alone: password hashes and
 the competitions' hidden labels are in it. An old one of that name is replaced.
 
-Workspaces are not in it (back up ZFS with zfs send), nor are the configuration
-in /etc/medforge and the Packs.`,
+Workspaces are not in it: send ZFS's with zfs send, and copy those of the dir
+driver, DATA_DIR/workspaces, with rsync -aHAXS --numeric-ids. Nor are the
+configuration in /etc/medforge and the Packs.`,
 		Example: "  medforge admin backup /srv/backup/medforge.tar.zst\n  medforge admin backup - | ssh elsewhere 'cat >medforge.tar.zst'",
 		Args:    exactly("FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
