@@ -371,6 +371,17 @@ func TestOrphansAreReported(t *testing.T) {
 	if next.GPUUUID == s.GPUUUID {
 		t.Error("a GPU that the orphan uses was given away")
 	}
+	// A row that is active and holds nothing.
+	for _, q := range []string{"DELETE FROM user_slots WHERE session_id = ?", "DELETE FROM host_slots WHERE session_id = ?", "DELETE FROM gpu_claims WHERE session_id = ?",
+		"UPDATE sessions SET created_at = created_at - 120000000 WHERE id = ?"} {
+		_, err := c.raw.ExecContext(t.Context(), q, next.ID)
+		must(t, err)
+	}
+	reported("container "+session.ContainerName(s.Slug), "row "+next.Slug, "workspace "+s.UserID+"/"+s.ID)
+	c.know(next.ID).may = []session.Status{session.Stopped}
+	_, err := c.client.StopSession(t.Context(), next.ID)
+	must(t, err)
+	c.eventually("its stop", c.quiet)
 	must(t, syscall.Kill(int(c.know(s.ID).pid), syscall.SIGKILL))
 	c.eventually("the container is taken away", func() bool {
 		_, err := c.client.Reconcile(t.Context())
