@@ -46,24 +46,6 @@ func TestPoolMissing(t *testing.T) {
 	p.open(t, s).write("/workspace/there", "again")
 }
 
-func TestDatabaseRestarted(t *testing.T) {
-	p, s, i, pid := session(t)
-	run(t, "systemctl", "stop", "mariadb")
-	if !i.answers() {
-		t.Error("the IDE does not answer without the database")
-	}
-	run(t, "systemctl", "start", "mariadb")
-	well(t)
-	lives(t, p, s, i, pid)
-}
-
-func TestContainerdRestarted(t *testing.T) {
-	p, s, i, pid := session(t)
-	run(t, "systemctl", "restart", "containerd")
-	well(t)
-	lives(t, p, s, i, pid)
-}
-
 // TestContainerDies: the process and its shim are killed; the files have their
 // snapshot, and the GPU is free.
 func TestContainerDies(t *testing.T) {

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,11 @@ func TestSession(t *testing.T) {
 		t.Errorf("the dataset is %s, want %s", s.WorkspaceZFS, want)
 	}
 	p.open(t, s).write("/workspace/notes.txt", "learning rate 3e-4\n")
+
+	// Its processes have no part in the daemon's protection.
+	if raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", container(t, s))); err != nil || strings.HasPrefix(string(raw), "-") {
+		t.Errorf("oom_score_adj is %q, %v", raw, err)
+	}
 
 	// On the host: in the dataset's own mount, as the session's user, closed to
 	// other people of the host.

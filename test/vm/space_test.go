@@ -60,26 +60,3 @@ func TestQuota(t *testing.T) {
 		t.Error("a file of the full workspace is gone")
 	}
 }
-
-// TestPoolExportIsRefused: an operator exports the pool while people work. ZFS
-// does not let go of what sessions use; what it did unmount before it noticed is
-// reported with the command that mends it.
-func TestPoolExportIsRefused(t *testing.T) {
-	p, s, i, pid := session(t)
-	if code, _, stderr := try(t, "zpool", "export", "tank"); code == 0 || !strings.Contains(stderr, "busy") {
-		t.Fatalf("zpool export: exit code %d: %s", code, stderr)
-	}
-	i.write("/workspace/still", "here")
-	run(t, "zfs", "mount", "-a")
-	well(t)
-	lives(t, p, s, i, pid)
-}
-
-// well waits until the daemon says so.
-func well(t *testing.T) {
-	t.Helper()
-	eventually(t, "the daemon is well", time.Minute, func() bool {
-		code, _, err := socketGet(t.Context(), "/healthz")
-		return err == nil && code == 200
-	})
-}
