@@ -97,19 +97,8 @@ func (h *host) doctorGPUs(ctx context.Context) (string, error) {
 // ownSpec looks into the CDI spec that medforged made, where the operator has
 // none.
 func (h *host) ownSpec() (string, error) {
-	found, err := filepath.Glob(filepath.Join(h.dir, "run", "cdi", "*.json"))
+	spec, err := h.madeSpec()
 	if err != nil {
-		return "", err
-	}
-	if len(found) == 0 {
-		return "", cannotRun{"the operator's own in /etc/cdi or /var/run/cdi is used"}
-	}
-	text, err := os.ReadFile(found[0])
-	if err != nil {
-		return "", err
-	}
-	var spec specs.Spec
-	if err := json.Unmarshal(text, &spec); err != nil {
 		return "", err
 	}
 	from := ""
@@ -122,6 +111,48 @@ func (h *host) ownSpec() (string, error) {
 		return "", errors.New("it mounts no libcuda.so")
 	}
 	return fmt.Sprintf("%d devices, %d files of the driver, libcuda.so from %s, %d hooks", len(spec.Devices), len(spec.ContainerEdits.Mounts), from, len(spec.ContainerEdits.Hooks)), nil
+}
+
+// madeSpec reads the spec that medforged made.
+func (h *host) madeSpec() (spec specs.Spec, err error) {
+	found, err := filepath.Glob(filepath.Join(h.dir, "run", "cdi", "*.json"))
+	if err != nil {
+		return spec, err
+	}
+	if len(found) == 0 {
+		return spec, cannotRun{"this machine's operator has one in /etc/cdi or /var/run/cdi"}
+	}
+	text, err := os.ReadFile(found[0])
+	if err != nil {
+		return spec, err
+	}
+	return spec, json.Unmarshal(text, &spec)
+}
+
+// operatorSpec puts a spec of NVIDIA's kind where an operator would, and wants
+// the sessions from now on to get their devices by it.
+func (h *host) operatorSpec(ctx context.Context) (string, error) {
+	spec, err := h.madeSpec()
+	if err != nil {
+		return "", err
+	}
+	spec.Kind = "nvidia.com/gpu"
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(h.dir, "operator")
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "nvidia.json"), text, 0o644)); err != nil {
+		return "", err
+	}
+	checks, err := h.doctor(ctx)
+	if err != nil {
+		return "", err
+	}
+	if c := checks["cdi"]; c.Status != api.CheckOK || !strings.HasPrefix(c.Detail, spec.Kind+"=") {
+		return "", fmt.Errorf("%s: %s", c.Status, c.Detail)
+	}
+	return checks["cdi"].Detail, nil
 }
 
 // doctor returns the checks by name. Its exit code is for all of the host and

@@ -94,6 +94,7 @@ func (h *host) quarantine(ctx context.Context) {
 		}
 		return
 	}
+	h.check("an operator's CDI spec comes before medforged's own", func() (string, error) { return h.operatorSpec(ctx) })
 	s, ok := h.started(ctx, "another session starts")
 	if !ok {
 		return

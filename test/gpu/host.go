@@ -123,6 +123,7 @@ driver = "dir"
 [gpu]
 driver = "%[8]s"
 count = 2
+cdi_spec_dirs = ["%[1]s/operator", "/etc/cdi", "/var/run/cdi"]
 sample_interval = "1s"
 idle_timeout = "%[9]s"
 [session]

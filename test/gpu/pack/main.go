@@ -5,8 +5,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/medforge/medforge/pkg/testkit/gobuild"
 	"github.com/medforge/medforge/pkg/testkit/minipack"
@@ -41,12 +43,12 @@ func write(path, cudaprobe string) error {
 		return err
 	}
 	var inside []minipack.File
-	for from, to := range files {
+	for _, from := range slices.Sorted(maps.Keys(files)) {
 		body, err := os.ReadFile(from)
 		if err != nil {
 			return err
 		}
-		inside = append(inside, minipack.File{Path: to, Body: body, Mode: 0o755})
+		inside = append(inside, minipack.File{Path: files[from], Body: body, Mode: 0o755})
 	}
 	archive, err := minipack.Archive("default", ide, inside...)
 	if err != nil {
