@@ -8,6 +8,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -165,7 +166,7 @@ func (s *Server) register(routes []Route) error {
 	if err := checkRoutes(routes); err != nil {
 		return err
 	}
-	h := humago.New(s.mux, humaConfig())
+	h := humago.New(s.mux, humaConfig(s.BaseURL))
 	for _, r := range routes {
 		r.register(s, h, r.operation(s))
 		s.small[r.Method+" "+r.Path] = r.small
@@ -178,7 +179,7 @@ func (s *Server) register(routes []Route) error {
 	return nil
 }
 
-func humaConfig() huma.Config {
+func humaConfig(baseURL string) huma.Config {
 	json := huma.DefaultJSONFormat
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -197,7 +198,7 @@ func humaConfig() huma.Config {
 					securityBearer: {Type: "http", Scheme: "bearer", Description: "A token made by its owner."},
 				},
 			},
-			Servers: []*huma.Server{{URL: "/", Description: "MedForge's own host, api.*, and the unix sockets"}},
+			Servers: []*huma.Server{{URL: cmp.Or(baseURL, "/"), Description: "MedForge's own host; api.* and the unix sockets have the same"}},
 		},
 		Formats:                      map[string]huma.Format{"application/json": json, "json": json},
 		DefaultFormat:                "application/json",
