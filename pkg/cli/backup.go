@@ -17,21 +17,23 @@ import (
 )
 
 func (a *app) backup() *cobra.Command {
-	return a.run(&cobra.Command{
+	var without bool
+	cmd := a.run(&cobra.Command{
 		Use: "backup FILE", Short: "Write the database and the data directory into one file",
 		Long: `Write the database and the data directory, of one moment and while everything
 goes on, into one file: a tar archive compressed by zstd. - writes it to stdout.
 The file appears whole or not at all, for its owner alone: password hashes and
 the competitions' hidden labels are in it. An old one of that name is replaced.
 
-Workspaces are not in it: send ZFS's with zfs send, and copy those of the dir
-driver, DATA_DIR/workspaces, with rsync -aHAXS --numeric-ids. Nor are the
-configuration in /etc/medforge and the Packs.`,
+Workspaces of the dir driver are in it, with their snapshots; ZFS's are not: send
+them with zfs send. Nor are the configuration in /etc/medforge and the Packs.`,
 		Example: "  medforge admin backup /srv/backup/medforge.tar.zst\n  medforge admin backup - | ssh elsewhere 'cat >medforge.tar.zst'",
 		Args:    exactly("FILE"),
 	}, func(cmd *cobra.Command, args []string) error {
-		return a.takeBackup(cmd.Context(), args[0])
+		return a.takeBackup(cmd.Context(), args[0], !without)
 	})
+	cmd.Flags().BoolVar(&without, "without-workspaces", false, "leave out workspaces that are plain folders")
+	return cmd
 }
 
 // backupTaken is what backup prints as JSON.
@@ -40,13 +42,13 @@ type backupTaken struct {
 	Bytes int64  `json:"bytes"`
 }
 
-func (a *app) takeBackup(ctx context.Context, path string) error {
+func (a *app) takeBackup(ctx context.Context, path string, workspaces bool) error {
 	if path == "-" && isTerminal(a.Stdout) {
 		return usage("A backup is no text for a terminal. Give a FILE, or send it on: medforge admin backup - | ...")
 	}
 	g := a.newProgress("Dumping the database")
 	defer g.close()
-	r, err := a.client.Backup(ctx)
+	r, err := a.client.Backup(ctx, workspaces)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/fault"
@@ -115,10 +117,11 @@ func (c *Client) Doctor(ctx context.Context) ([]api.Check, error) {
 }
 
 // Backup opens a backup of the whole MedForge: a tar archive compressed by
-// zstd. It ends with ctx and has no other time limit. Errors: Denied; while
+// zstd, with workspaces that are folders if they are wanted. It ends with ctx and has no other time limit. Errors: Denied; while
 // reading, Unavailable "client/stream-broke-off": what came is no backup.
-func (c *Client) Backup(ctx context.Context) (io.ReadCloser, error) {
-	resp, err := c.send(ctx, request{method: http.MethodGet, path: api.Path("admin", "backup")})
+func (c *Client) Backup(ctx context.Context, workspaces bool) (io.ReadCloser, error) {
+	q := url.Values{"workspaces": {strconv.FormatBool(workspaces)}}
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: api.Path("admin", "backup"), query: q})
 	if err != nil {
 		return nil, err
 	}

@@ -20,9 +20,10 @@ import (
 )
 
 // backup takes the moment of a backup; the caller writes it out and closes it.
-func (d *Daemon) backup(ctx context.Context, a auth.Actor) (httpapi.Backup, error) {
+func (d *Daemon) backup(ctx context.Context, a auth.Actor, workspaces bool) (httpapi.Backup, error) {
 	b, err := backup.Begin(ctx, backup.Source{
 		Store: d.store, Driver: d.cfg.Database.Driver, DataDir: d.cfg.DataDir, MedForge: d.version, Now: time.Now(),
+		Workspaces: workspaces && d.cfg.Workspace.Driver == config.WorkspaceDir,
 	})
 	if err != nil {
 		return nil, err

@@ -8,13 +8,17 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 )
 
+type backupInput struct {
+	Workspaces bool `query:"workspaces" default:"true" doc:"With workspaces that are plain folders; ZFS has its own way for its."`
+}
+
 // backup sends the whole MedForge as one file. It holds password hashes and
 // hidden labels, which is why only an admin gets it, and never a session.
-func (s *Server) backup(ctx context.Context, a auth.Actor, _ *none) (http.HandlerFunc, error) {
+func (s *Server) backup(ctx context.Context, a auth.Actor, in *backupInput) (http.HandlerFunc, error) {
 	if s.Backup == nil {
 		return nil, fault.New(fault.NotImplemented, "backup/none", "This MedForge takes no backups.")
 	}
-	b, err := s.Backup(ctx, a)
+	b, err := s.Backup(ctx, a, in.Workspaces)
 	if err != nil {
 		return nil, err
 	}

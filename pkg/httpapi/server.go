@@ -39,9 +39,9 @@ type Options struct {
 	Doctor func(ctx context.Context) []api.Check
 	// Host reads the machine. nil: nothing is known of it.
 	Host func(ctx context.Context) (api.Host, error)
-	// Backup takes the moment of a backup, which is then written out. nil:
-	// none can be taken.
-	Backup func(ctx context.Context, a auth.Actor) (Backup, error)
+	// Backup takes the moment of a backup, which is then written out, with the
+	// workspaces that are folders if they are wanted. nil: none can be taken.
+	Backup func(ctx context.Context, a auth.Actor, workspaces bool) (Backup, error)
 
 	// SocketActor turns the uid of a caller on the unix socket into an actor,
 	// making its account at first use.

@@ -56,6 +56,13 @@ func TestBackupAndRestore(t *testing.T) {
 			if _, errOut, code := b.run("admin", "restore", "--config", config, file); code != 1 || !strings.Contains(errOut, "systemctl stop medforged") {
 				t.Errorf("a restore beside the daemon: exit %d, %s", code, errOut)
 			}
+			// The files are back too.
+			b.must("admin", "pack", "import", filepath.Join(a.dir, "mini.tar"))
+			next := b.start("--from", ended.Slug)
+			if text, err := os.ReadFile(filepath.Join(b.workspace(next), "work.txt")); err != nil || string(text) != "kept" {
+				t.Errorf("from the restored snapshot: %q, %v", text, err)
+			}
+			b.must("session", "stop", next.Slug)
 			// It works on: the data of competitions is whole, and scores.
 			b.must("submit", "titanic-survival", "../../competitions/titanic-survival/sample_submission.csv", "-m", "after")
 			b.must("competition", "data", "titanic-survival", "--out", filepath.Join(b.dir, "fetched"))

@@ -5,7 +5,8 @@
 //
 //	backup.json     what this is, and of when
 //	data/...        the data directory: bundles, datasets, submissions, logs
-//	files.json      how many entries and bytes data/ had
+//	workspaces.tar.00000000...   workspaces that are folders, in parts; see workspaces.go
+//	files.json      how many entries and bytes stood before it
 //	database.dump   the database, see store.Dump; the last entry
 //
 // The dump is taken first and written last. A file is in its place before a
@@ -14,9 +15,8 @@
 // cut. Restoring puts the files in place before the database's one
 // transaction, so that rows never stand without their files.
 //
-// Workspaces are not in it: ZFS has its own way for them (zfs send), and
-// folders of a size without limit are an rsync's work. Nor are the
-// configuration and the Packs.
+// ZFS's workspaces are not in it: they have their own way (zfs send). Nor are
+// the configuration and the Packs.
 package backup
 
 import (
@@ -43,6 +43,8 @@ type head struct {
 	At       time.Time `json:"at"`
 	MedForge string    `json:"medforge"`
 	Database string    `json:"database"` // "sqlite" or "mysql": a restore may be into the other
+	// Workspaces says that folders of the dir driver are in it.
+	Workspaces bool `json:"workspaces"`
 }
 
 // tally says how much stood between the head and itself.
@@ -53,11 +55,11 @@ type tally struct {
 
 // leftOut are the parts of the data directory that are not in a backup, by
 // their first name: the database's files (the dump stands for them), the lock,
-// what is half written, and workspaces.
+// what is half written, and workspaces, which have their own form.
 func leftOut(name string) bool {
 	first, _, _ := strings.Cut(path.Clean(name), "/")
 	switch first {
-	case "lock", MarkerName, "competitions.tmp", "uploads", "workspaces":
+	case "lock", MarkerName, "competitions.tmp", "uploads", workspacesDir:
 		return true
 	}
 	return strings.HasPrefix(first, "medforge.db")

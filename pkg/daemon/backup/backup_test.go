@@ -67,7 +67,12 @@ var longName = strings.Repeat("näme", 40)
 
 func take(t *testing.T, db *store.DB, driver, dir string) []byte {
 	t.Helper()
-	b, err := backup.Begin(t.Context(), backup.Source{Store: db, Driver: driver, DataDir: dir, MedForge: "v1", Now: time.Unix(1_700_000_000, 0)})
+	return takeFrom(t, backup.Source{Store: db, Driver: driver, DataDir: dir, MedForge: "v1", Now: time.Unix(1_700_000_000, 0)})
+}
+
+func takeFrom(t *testing.T, s backup.Source) []byte {
+	t.Helper()
+	b, err := backup.Begin(t.Context(), s)
 	must(t, err)
 	var out bytes.Buffer
 	must(t, b.Write(t.Context(), &out))

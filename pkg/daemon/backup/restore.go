@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -70,7 +71,11 @@ func Restore(ctx context.Context, r io.Reader, t Target) (Report, error) {
 		return report, diskFault(err)
 	}
 	defer root.Close()
+	in.dataDir = t.DataDir
 	if err := in.files(root); err != nil {
+		if in.workspaces != nil {
+			in.workspaces.abandon()
+		}
 		return report, err
 	}
 	report.Entries, report.Bytes = in.done.Entries, in.done.Bytes
@@ -111,6 +116,16 @@ func (t Target) fresh(ctx context.Context, h head) (filled bool, err error) {
 	if err != nil {
 		return false, diskFault(err)
 	}
+	if h.Workspaces {
+		there, err := os.ReadDir(filepath.Join(t.DataDir, workspacesDir))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, diskFault(err)
+		}
+		if len(there) > 0 {
+			return false, fault.New(fault.Conflict, "backup/not-fresh",
+				"The backup has workspaces, and so has the data directory %s. Move them away: mv %[1]s/%s %[1]s/%[2]s.old", t.DataDir, workspacesDir)
+		}
+	}
 	for _, e := range entries {
 		if !leftOut(e.Name()) {
 			return false, fault.New(fault.Conflict, "backup/not-fresh",
@@ -123,9 +138,12 @@ func (t Target) fresh(ctx context.Context, h head) (filled bool, err error) {
 // reader reads an archive's entries in their order; read from itself it is the
 // last one's content.
 type reader struct {
-	ctx  context.Context // of the one Restore
-	tar  *tar.Reader
-	done tally
+	ctx     context.Context // of the one Restore
+	tar     *tar.Reader
+	done    tally
+	dataDir string
+	// workspaces is tar at work on them, once there are any.
+	workspaces *unpacking
 	// broken is why the archive could not be read on.
 	broken error
 }
@@ -178,7 +196,20 @@ func (in *reader) files(root *os.Root) error {
 			if err := in.json(&want); err != nil || want != in.done {
 				return damaged(err, "it should have %d entries and has %d", want.Entries, in.done.Entries)
 			}
+			if in.workspaces != nil {
+				u := in.workspaces
+				in.workspaces = nil
+				if err := u.end(); err != nil {
+					return err
+				}
+			}
 			whole = true
+			continue
+		case !whole && strings.HasPrefix(e.Name, workspacesName):
+			if err := in.workspacesPart(e.Name); err != nil {
+				return err
+			}
+			in.done.Entries++
 			continue
 		}
 		name, ok := strings.CutPrefix(path.Clean(e.Name), dataName+"/")
@@ -190,6 +221,25 @@ func (in *reader) files(root *os.Root) error {
 		}
 		in.done.Entries++
 	}
+}
+
+// workspacesPart passes a part of the workspaces on.
+func (in *reader) workspacesPart(name string) error {
+	if in.workspaces == nil {
+		u, err := unpack(in.ctx, in.dataDir)
+		if err != nil {
+			return err
+		}
+		in.workspaces = u
+	}
+	n, err := in.workspaces.take(name, in)
+	in.done.Bytes += n
+	if err != nil && in.broken == nil && fault.As(err) == nil && in.ctx.Err() == nil {
+		u := in.workspaces
+		in.workspaces = nil
+		return errors.Join(u.end(), err) // tar says why it takes no more
+	}
+	return err
 }
 
 // put makes one entry, replacing what an interrupted restore left there.

@@ -20,11 +20,14 @@ import (
 
 // Source is what is backed up.
 type Source struct {
-	Store    *store.DB
-	Driver   string // the database's
-	DataDir  string
-	MedForge string // the program's version
-	Now      time.Time
+	Store   *store.DB
+	Driver  string // the database's
+	DataDir string
+	// Workspaces says that those below the data directory, of the dir driver,
+	// are wanted too.
+	Workspaces bool
+	MedForge   string // the program's version
+	Now        time.Time
 }
 
 // Backup is one in the making: the database's moment is taken, and lies in a
@@ -88,11 +91,16 @@ type archive struct {
 
 func (a *archive) write(b *Backup) error {
 	s := b.source
-	if err := a.json(headName, head{Format: format, Version: version, At: s.Now.UTC(), MedForge: s.MedForge, Database: s.Driver}); err != nil {
+	if err := a.json(headName, head{Format: format, Version: version, At: s.Now.UTC(), MedForge: s.MedForge, Database: s.Driver, Workspaces: s.Workspaces}); err != nil {
 		return err
 	}
 	if err := a.tree(s.DataDir); err != nil {
 		return err
+	}
+	if s.Workspaces {
+		if err := a.workspaces(s.DataDir); err != nil {
+			return err
+		}
 	}
 	if err := a.json(filesName, a.done); err != nil {
 		return err

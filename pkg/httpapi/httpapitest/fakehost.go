@@ -137,17 +137,21 @@ func (s *Service) Reconcile(_ context.Context, a auth.Actor) (session.ReconcileR
 }
 
 // Backup is not an archive, only bytes that may break off.
-func (s *Service) Backup(context.Context, auth.Actor) (httpapi.Backup, error) {
+func (s *Service) Backup(_ context.Context, _ auth.Actor, workspaces bool) (httpapi.Backup, error) {
 	if err := s.err(); err != nil {
 		return nil, err
 	}
-	return fakeBackup{breaks: s.settings().BackupBreaks}, nil
+	return fakeBackup{breaks: s.settings().BackupBreaks, workspaces: workspaces}, nil
 }
 
-type fakeBackup struct{ breaks bool }
+type fakeBackup struct{ breaks, workspaces bool }
 
 func (b fakeBackup) Write(_ context.Context, w io.Writer) error {
-	if _, err := io.WriteString(w, "all of it\n"); err != nil || !b.breaks {
+	text := "all of it\n"
+	if !b.workspaces {
+		text = "less of it\n"
+	}
+	if _, err := io.WriteString(w, text); err != nil || !b.breaks {
 		return err
 	}
 	return fault.New(fault.Unavailable, "backup/data-dir", "The disk is gone.")
