@@ -4,7 +4,7 @@ import { Problem, toProblem } from '@/api/client';
 import { browserName } from '@/lib/agent';
 import { boardCSV } from '@/lib/csv';
 import { ago, bytes, duration, percent, plural, score } from '@/lib/format';
-import { leading, scoreHistory } from '@/lib/progress';
+import { leaders, ownProgress } from '@/lib/progress';
 import { plain } from '@/lib/terminal';
 import { after, openURL, segment } from '@/lib/where';
 import { metricName } from '@/lib/words';
@@ -70,17 +70,23 @@ describe('boardCSV', () => {
 });
 
 describe('progress', () => {
-  it('runs the best of the scores by time, either way round', () => {
-    const entries = [entry(1, 'a', 0.9, '2026-01-03T00:00:00Z'), entry(2, 'b', 0.7, '2026-01-01T00:00:00Z'), entry(3, 'c', 0.5, '2026-01-02T00:00:00Z')];
-    expect(leading(entries, true).points.map((p) => p.score)).toEqual([0.7, 0.5, 0.9]);
-    expect(leading(entries, true).best).toEqual([0.7, 0.7, 0.9]);
-    expect(leading(entries, false).best).toEqual([0.7, 0.5, 0.5]);
+  const sub = (created_at: string, primary?: number) => ({ created_at, official_score: primary === undefined ? null : { primary_score: primary } }) as Submission;
+  const subs = [sub('2026-01-02T00:00:00Z', 0.2), sub('2026-01-03T00:00:00Z'), sub('2026-01-04T00:00:00Z', 0.5), sub('2026-01-01T00:00:00Z', 0.4)];
+  it('runs the best of what has a score, by time, either way round', () => {
+    const p = ownProgress(subs, true);
+    expect(p.times).toEqual([1767225600, 1767312000, 1767484800]);
+    expect(p.lines.map((l) => l.values)).toEqual([[0.4, 0.2, 0.5], [0.4, 0.4, 0.5]]);
+    expect(ownProgress(subs, false).lines[1]?.values).toEqual([0.4, 0.2, 0.2]);
   });
-  it('leaves out what has no score', () => {
-    const sub = (created_at: string, primary?: number) => ({ created_at, official_score: primary === undefined ? null : { primary_score: primary } }) as Submission;
-    expect(scoreHistory([sub('2026-01-02T00:00:00Z', 0.2), sub('2026-01-03T00:00:00Z'), sub('2026-01-01T00:00:00Z', 0.4)], true)).toEqual({
-      points: [{ at: 1767225600, score: 0.4 }, { at: 1767312000, score: 0.2 }], best: [0.4, 0.4],
-    });
+  it('keeps each leader\'s best until the next, over everybody\'s times', () => {
+    const p = leaders([
+      { name: 'Ann', history: [entry(1, 'Ann', 0.5, '2026-01-01T00:00:00Z'), entry(1, 'Ann', 0.9, '2026-01-03T00:00:00Z')] },
+      { name: 'Bob', history: [entry(2, 'Bob', 0.7, '2026-01-02T00:00:00Z')] },
+    ]);
+    expect(p.lines).toEqual([
+      { label: 'Ann', kind: 'line', values: [0.5, 0.5, 0.9] },
+      { label: 'Bob', kind: 'line', values: [null, 0.7, 0.7] },
+    ]);
   });
 });
 

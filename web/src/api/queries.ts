@@ -126,6 +126,25 @@ export const doctorQuery = queryOptions({
   staleTime: 30_000,
 });
 
+export const hostQuery = queryOptions({
+  queryKey: ['host'],
+  queryFn: ({ signal }) => data(api.GET('/api/v1/host', { signal })),
+  refetchInterval: 10_000,
+});
+
+export const queueQuery = queryOptions({
+  queryKey: ['queue'],
+  queryFn: ({ signal }) => data(api.GET('/api/v1/admin/queue', { signal })),
+  refetchInterval: 5_000,
+});
+
+/** historyQuery is how a person's place on a board came about. */
+export const historyQuery = (slug: string, user: string) => queryOptions({
+  queryKey: ['progress', slug, user],
+  queryFn: ({ signal }) => data(api.GET('/api/v1/competitions/{slug}/leaderboard/{user}/history', { params: { path: { slug, user }, query: { limit: 500 } }, signal })),
+  staleTime: 60_000,
+});
+
 /** healthQuery: a host that is not well answers 503 with the same object. */
 export const healthQuery = queryOptions({
   queryKey: ['health'],

@@ -1,13 +1,13 @@
 'use client';
 
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { api, call, type CompetitionDetail, type LeaderboardEntry } from '@/api/client';
-import { boardQuery, meQuery } from '@/api/queries';
+import { boardQuery, historyQuery, meQuery } from '@/api/queries';
 import { boardCSV } from '@/lib/csv';
 import { ago, plural, score } from '@/lib/format';
 import { useNow } from '@/lib/hooks';
-import { leading } from '@/lib/progress';
+import { leaders } from '@/lib/progress';
 import { save } from '@/lib/save';
 import { Button, LinkButton } from '@/ui/button';
 import { ChartCard } from '@/ui/chart-card';
@@ -26,7 +26,6 @@ function Board({ c }: { c: CompetitionDetail }) {
   const now = useNow(10_000);
   const first = board.data?.pages[0]?.data;
   const rows = useMemo(() => board.data?.pages.flatMap((p) => p.data.entries) ?? [], [board.data]);
-  const history = useMemo(() => leading(rows, c.higher_is_better), [rows, c.higher_is_better]);
   const mine = first?.me ?? null;
   const inSight = mine !== null && rows.some((e) => e.user_id === mine.user_id);
   if (board.isPending) return <Skeleton />;
@@ -43,9 +42,18 @@ function Board({ c }: { c: CompetitionDetail }) {
           : <BoardTable rows={rows} me={me?.user_id} now={now} caption="Leaderboard, best first" />}
         {board.hasNextPage && <div className="border-line border-t p-3 text-center"><Button busy={board.isFetchingNextPage} onClick={() => void board.fetchNextPage()}>Show more</Button></div>}
       </Card>
-      {rows.length > 0 && <ChartCard title="Leading scores over time" points={history.points} best={history.best} label="A person's best score, when it was made" bestLabel="Leading" />}
+      {rows.length > 0 && <Leaders slug={c.slug} top={rows.slice(0, 5)} />}
     </div>
   );
+}
+
+/** Leaders is how the bests of those in front came about. */
+function Leaders({ slug, top }: { slug: string; top: LeaderboardEntry[] }) {
+  const progress = useQueries({
+    queries: top.map((e) => historyQuery(slug, e.user_id)),
+    combine: (all) => (all.every((q) => q.data) ? leaders(all.map((q, i) => ({ name: top[i]?.name ?? '', history: q.data ?? [] }))) : null),
+  });
+  return progress && progress.times.length > 0 ? <ChartCard title="Leading scores over time" progress={progress} /> : null;
 }
 
 function BoardTable({ rows, me, now, caption }: { rows: LeaderboardEntry[]; me?: string; now: number; caption: string }) {

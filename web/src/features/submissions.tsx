@@ -6,7 +6,7 @@ import type { CompetitionDetail, Submission } from '@/api/client';
 import { meQuery, mineQuery } from '@/api/queries';
 import { ago, bytes, score } from '@/lib/format';
 import { useNow } from '@/lib/hooks';
-import { scoreHistory } from '@/lib/progress';
+import { ownProgress } from '@/lib/progress';
 import { Button, LinkButton } from '@/ui/button';
 import { ChartCard } from '@/ui/chart-card';
 import { Card, Empty, Skeleton, Status } from '@/ui/layout';
@@ -43,10 +43,10 @@ function Own({ c }: { c: CompetitionDetail }) {
   const mine = useInfiniteQuery(mineQuery(c.slug));
   const now = useNow(10_000);
   const rows = useMemo(() => mine.data?.pages.flatMap((p) => p.data) ?? [], [mine.data]);
-  const history = useMemo(() => scoreHistory(rows, c.higher_is_better), [rows, c.higher_is_better]);
+  const progress = useMemo(() => ownProgress(rows, c.higher_is_better), [rows, c.higher_is_better]);
   return (
     <>
-      {history.points.length > 1 && <ChartCard title="Your scores" points={history.points} best={history.best} label="A submission's score" bestLabel="Your best" />}
+      {progress.times.length > 1 && <ChartCard title="Your scores" progress={progress} />}
       <Card title="Your submissions" flush>
         {mine.isPending && <Skeleton />}
         {mine.error && rows.length === 0 && <div className="p-4"><ErrorNote error={mine.error} retry={() => void mine.refetch()} /></div>}

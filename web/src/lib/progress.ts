@@ -1,26 +1,45 @@
 import type { LeaderboardEntry, Submission } from '@/api/client';
 
-export interface Point {
-  /** seconds since 1970 */
-  at: number;
-  score: number;
+export interface Line {
+  label: string;
+  /** Dots are single values; a line keeps each value until the next. */
+  kind: 'dots' | 'line';
+  /** One for each of the times; null where there is none yet. */
+  values: (number | null)[];
 }
 
-/** scoreHistory is one's own scored submissions by time, and the best so far. */
-export function scoreHistory(subs: Submission[], higherIsBetter: boolean): { points: Point[]; best: number[] } {
+export interface Progress {
+  /** Seconds since 1970, rising. */
+  times: number[];
+  lines: Line[];
+}
+
+const seconds = (iso: string) => Date.parse(iso) / 1000;
+
+/** ownProgress is one's own scored submissions by time, and the best so far. */
+export function ownProgress(subs: Submission[], higherIsBetter: boolean): Progress {
   const points = subs
-    .flatMap((s) => (s.official_score ? [{ at: Date.parse(s.created_at) / 1000, score: s.official_score.primary_score }] : []))
+    .flatMap((s) => (s.official_score ? [{ at: seconds(s.created_at), score: s.official_score.primary_score }] : []))
     .sort((a, b) => a.at - b.at);
-  return { points, best: running(points.map((p) => p.score), higherIsBetter) };
-}
-
-/** leading is the users' best scores by when they were made, and the best of those so far. */
-export function leading(entries: LeaderboardEntry[], higherIsBetter: boolean): { points: Point[]; best: number[] } {
-  const points = entries.map((e) => ({ at: Date.parse(e.scored_at) / 1000, score: e.primary_score })).sort((a, b) => a.at - b.at);
-  return { points, best: running(points.map((p) => p.score), higherIsBetter) };
-}
-
-function running(scores: number[], higherIsBetter: boolean): number[] {
   let best = higherIsBetter ? -Infinity : Infinity;
-  return scores.map((s) => (best = higherIsBetter ? Math.max(best, s) : Math.min(best, s)));
+  return {
+    times: points.map((p) => p.at),
+    lines: [
+      { label: "A submission's score", kind: 'dots', values: points.map((p) => p.score) },
+      { label: 'Your best', kind: 'line', values: points.map((p) => (best = higherIsBetter ? Math.max(best, p.score) : Math.min(best, p.score))) },
+    ],
+  };
+}
+
+/** leaders is how the bests of several people came about: a line for each, over all their times. */
+export function leaders(people: { name: string; history: Pick<LeaderboardEntry, 'primary_score' | 'scored_at'>[] }[]): Progress {
+  const times = [...new Set(people.flatMap((p) => p.history.map((e) => seconds(e.scored_at))))].sort((a, b) => a - b);
+  return {
+    times,
+    lines: people.map(({ name, history }) => {
+      const at = new Map(history.map((e) => [seconds(e.scored_at), e.primary_score]));
+      let last: number | null = null;
+      return { label: name, kind: 'line', values: times.map((t) => (last = at.get(t) ?? last)) };
+    }),
+  };
 }
