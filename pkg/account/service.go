@@ -244,3 +244,6 @@ func (s *Service) forget(ctx context.Context, id string) error {
 	}
 	return err
 }
+
+// SignUpMode says who may make an account over the web.
+func (s *Service) SignUpMode() SignUpMode { return s.signUp }

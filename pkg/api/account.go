@@ -15,6 +15,12 @@ type Me struct {
 	SessionLimit int    `json:"session_limit" doc:"Active sessions at most; 0 is the host's default."`
 }
 
+// Auth is what a sign-in page has to know before anybody is signed in.
+type Auth struct {
+	User   *Me    `json:"user" doc:"Who is asking; null is nobody."`
+	Signup string `json:"signup" enum:"open,invite,closed" doc:"Who may make an account: everybody, whoever has an invitation, or only admins."`
+}
+
 // Signup makes an account.
 type Signup struct {
 	Email      string `json:"email" format:"email" maxLength:"254"`

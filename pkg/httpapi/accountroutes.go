@@ -13,6 +13,8 @@ func takesJSON(more ...int) []int { return append([]int{400, 413, 415}, more...)
 func (s *Server) accountRoutes() []Route {
 	const token, browser = api.Prefix + "/me/tokens/{id}", api.Prefix + "/me/sessions/{id}"
 	return []Route{
+		answer(Route{Method: http.MethodGet, Path: api.Path("auth"), Access: Everyone, InSession: true, Tag: tagAccounts,
+			Summary: "Whether somebody is signed in, and who may sign up"}, s.auth),
 		answer(Route{Method: http.MethodPost, Path: api.Path("auth", "signup"), Access: Everyone, Tag: tagAccounts, Status: 201,
 			Summary: "Make an account and sign in", Problems: takesJSON(403, 409, 429)}, s.signup),
 		answer(Route{Method: http.MethodPost, Path: api.Path("auth", "login"), Access: Everyone, Tag: tagAccounts,

@@ -11,6 +11,18 @@ import (
 	"github.com/medforge/medforge/pkg/auth"
 )
 
+// auth is me for a page that does not know whether anybody is signed in: to
+// have nobody there is no failure here.
+func (s *Server) auth(ctx context.Context, a auth.Actor, in *none) (api.Auth, error) {
+	out := api.Auth{Signup: string(s.Accounts.SignUpMode())}
+	if !a.Known() {
+		return out, nil
+	}
+	me, err := s.me(ctx, a, in)
+	out.User = &me
+	return out, err
+}
+
 type signupInput struct {
 	Body api.Signup
 }

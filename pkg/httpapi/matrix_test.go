@@ -44,6 +44,7 @@ var matrix = map[string][9]int{
 	"POST /api/v1/auth/signup":         {201, 201, 201, 201, 201, 201, 401, 403, 403},
 	"POST /api/v1/auth/login":          {200, 200, 200, 200, 403, 200, 401, 403, 403}, // each as one's own; a disabled one signs in again
 	"POST /api/v1/auth/logout":         {200, 200, 200, 200, 200, 200, 401, 403, 403},
+	"GET /api/v1/auth":                 {200, 200, 200, 200, 200, 200, 401, 200, 200},
 	"GET /api/v1/me":                   {401, 200, 200, 200, 401, 401, 401, 200, 200},
 	"POST /api/v1/me/password":         {401, 200, 200, 403, 401, 401, 401, 403, 403}, // by its own present one; root has none
 	"GET /api/v1/me/tokens":            {401, 200, 200, 200, 401, 401, 401, 403, 403},

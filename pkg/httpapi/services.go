@@ -38,6 +38,7 @@ type Sessions interface {
 // methods.
 type Accounts interface {
 	Me(ctx context.Context, a auth.Actor) (account.User, error)
+	SignUpMode() account.SignUpMode
 	SignUp(ctx context.Context, n account.NewAccount, from account.Origin) (account.SignIn, error)
 	SignIn(ctx context.Context, email, password string, from account.Origin) (account.SignIn, error)
 	SignOut(ctx context.Context, a auth.Actor) error

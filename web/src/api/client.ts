@@ -3,6 +3,8 @@ import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
 export type Me = Schemas['Me'];
+/** The document cannot say that an object may be null; the daemon's own comments do. */
+export type Auth = Omit<Schemas['Auth'], 'user'> & { user: Me | null };
 export type Session = Schemas['Session'];
 export type Snapshot = Schemas['Snapshot'];
 export type Competition = Schemas['Competition'];

@@ -1,27 +1,23 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { api, call, data, type ListMeta, Problem } from './client';
+import { api, type Auth, call, data, type Health, type ListMeta, Problem, type Session } from './client';
 
 /** The keys begin with what events make stale; see affected in events.ts. */
 const next = (page: { meta: ListMeta }) => page.meta.next_cursor ?? undefined;
 const first: string | undefined = undefined;
 
-/** meQuery is who is signed in, or null. */
-export const meQuery = queryOptions({
+/** authQuery is who is signed in, if anybody, and who may sign up. */
+export const authQuery = queryOptions({
   queryKey: ['me'],
-  queryFn: async ({ signal }) => {
-    try {
-      return await data(api.GET('/api/v1/me', { signal }));
-    } catch (err) {
-      if (err instanceof Problem && err.status === 401) return null;
-      throw err;
-    }
-  },
+  queryFn: ({ signal }): Promise<Auth> => data(api.GET('/api/v1/auth', { signal })),
   staleTime: 60_000,
 });
 
+/** meQuery is who is signed in, or null. */
+export const meQuery = queryOptions({ ...authQuery, select: (a) => a.user });
+
 export const currentQuery = queryOptions({
   queryKey: ['sessions', 'current'],
-  queryFn: async ({ signal }) => (await data(api.GET('/api/v1/sessions/current', { signal }))).session,
+  queryFn: async ({ signal }): Promise<Session | null> => (await data(api.GET('/api/v1/sessions/current', { signal }))).session,
 });
 
 export const sessionsQuery = (all: boolean) => infiniteQueryOptions({
@@ -152,7 +148,7 @@ export const healthQuery = queryOptions({
     const r = await api.GET('/healthz', { signal }).catch(() => { throw new Problem({ detail: 'MedForge cannot be reached.' }, 0); });
     const body = (r.data ?? r.error) as { status?: string } | undefined;
     if (body?.status === undefined) throw new Problem({ detail: 'The health of the host could not be read.' }, r.response.status);
-    return body as import('./client').Health;
+    return body as Health;
   },
   refetchInterval: 15_000,
 });

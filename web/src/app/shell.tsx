@@ -6,7 +6,7 @@ import { usePathname, useRouter } from 'next/navigation';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { api, data } from '@/api/client';
 import { useLive } from '@/api/live';
-import { meQuery } from '@/api/queries';
+import { authQuery } from '@/api/queries';
 import { useMounted } from '@/lib/hooks';
 import { Button, buttonClass, LinkButton } from '@/ui/button';
 import { cx } from '@/ui/cx';
@@ -41,7 +41,8 @@ export function Shell({ children }: { children: ReactNode }) {
 }
 
 function Header({ path }: { path: string }) {
-  const me = useQuery(meQuery).data;
+  const auth = useQuery(authQuery).data;
+  const me = auth?.user;
   const mounted = useMounted();
   const shown = rooms.filter((r) => (r.admin ? me?.role === 'admin' : !r.signedIn || me));
   const here = (href: string) => mounted && (href === '/' ? path === '/' : path === href || path.startsWith(`${href}/`));
@@ -62,10 +63,10 @@ function Header({ path }: { path: string }) {
         </nav>
         <div className="ml-auto flex min-h-14 items-center gap-2">
           {me && <Account name={me.name || me.email} />}
-          {me === null && !['/signin', '/signup'].includes(path) && (
+          {auth?.user === null && !['/signin', '/signup'].includes(path) && (
             <>
               <LinkButton href={`/signin?${new URLSearchParams({ next: path })}`} look="quiet">Sign in</LinkButton>
-              <LinkButton href="/signup" look="primary">Sign up</LinkButton>
+              {auth.signup !== 'closed' && <LinkButton href="/signup" look="primary">Sign up</LinkButton>}
             </>
           )}
         </div>
@@ -80,8 +81,8 @@ function Account({ name }: { name: string }) {
   const signOut = useMutation({
     mutationFn: () => data(api.POST('/api/v1/auth/logout')),
     onSuccess: () => {
-      client.clear();
-      client.setQueryData(meQuery.queryKey, null);
+      client.removeQueries({ predicate: (q) => q.queryKey[0] !== 'me' }); // the next one sees none of it
+      client.setQueryData(authQuery.queryKey, (old) => old && { ...old, user: null });
       router.push('/signin');
     },
   });

@@ -4,7 +4,7 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import Link from 'next/link';
 import type { Me, Submission } from '@/api/client';
 import { api, data } from '@/api/client';
-import { competitionsQuery, currentQuery, gpusQuery, meQuery } from '@/api/queries';
+import { authQuery, competitionsQuery, currentQuery, gpusQuery, meQuery } from '@/api/queries';
 import { ago, percent, plural, score } from '@/lib/format';
 import { useNow } from '@/lib/hooks';
 import { LinkButton } from '@/ui/button';
@@ -21,6 +21,7 @@ export function Dashboard() {
 }
 
 function Welcome() {
+  const open = useQuery(authQuery).data?.signup !== 'closed';
   const competitions = useQuery(competitionsQuery);
   return (
     <>
@@ -31,8 +32,8 @@ function Welcome() {
           Permanent competitions score your predictions at once against hidden labels.
         </p>
         <div className="mt-6 flex flex-wrap gap-2">
-          <LinkButton href="/signup" look="primary">Make an account</LinkButton>
-          <LinkButton href="/signin">Sign in</LinkButton>
+          {open && <LinkButton href="/signup" look="primary">Make an account</LinkButton>}
+          <LinkButton href="/signin" look={open ? 'secondary' : 'primary'}>Sign in</LinkButton>
         </div>
       </section>
       <h2 className="mt-6 mb-3">Competitions</h2>

@@ -5,7 +5,7 @@ import Link from 'next/link';
 import { useRouter } from 'next/navigation';
 import { type FormEvent, type ReactNode, useEffect } from 'react';
 import { api, data } from '@/api/client';
-import { meQuery } from '@/api/queries';
+import { authQuery, meQuery } from '@/api/queries';
 import { useMounted } from '@/lib/hooks';
 import { after } from '@/lib/where';
 import { Button } from '@/ui/button';
@@ -52,9 +52,10 @@ export function SignIn() {
     const form = new FormData(e.currentTarget);
     signIn.mutate({ email: String(form.get('email')), password: String(form.get('password')) });
   };
+  const closed = useQuery(authQuery).data?.signup === 'closed';
   const query = mounted ? location.search : '';
   return (
-    <Gate title="Sign in to MedForge" other={<>New here? <Link className="link" href={`/signup${query}`}>Make an account</Link></>}>
+    <Gate title="Sign in to MedForge" other={closed ? 'An admin of this host makes accounts.' : <>New here? <Link className="link" href={`/signup${query}`}>Make an account</Link></>}>
       <form onSubmit={submit} className="space-y-4">
         <ErrorNote error={signIn.error} />
         <Field label="Email" name="email" type="email" autoComplete="username" maxLength={254} required />

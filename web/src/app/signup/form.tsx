@@ -1,9 +1,10 @@
 'use client';
 
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import Link from 'next/link';
 import type { FormEvent } from 'react';
 import { api, data, type Problem } from '@/api/client';
+import { authQuery } from '@/api/queries';
 import { useMounted } from '@/lib/hooks';
 import { Button } from '@/ui/button';
 import { Field } from '@/ui/field';
@@ -33,7 +34,11 @@ export function SignUp() {
       name: text('name') || undefined, invitation: text('invitation') || undefined,
     });
   };
+  const mode = useQuery(authQuery).data?.signup;
   const query = mounted ? location.search : '';
+  if (mode === 'closed') {
+    return <Gate title="Make an account" other={<Link className="link" href={`/signin${query}`}>Sign in</Link>}>An admin of this host makes accounts; ask for one.</Gate>;
+  }
   return (
     <Gate title="Make an account" other={<>You have one? <Link className="link" href={`/signin${query}`}>Sign in</Link></>}>
       <form onSubmit={submit} className="space-y-4">
@@ -41,7 +46,7 @@ export function SignUp() {
         <Field label="Name" name="name" autoComplete="nickname" maxLength={64} help="Shown to others on leaderboards. Left empty, one is made for you." />
         <Field label="Email" name="email" type="email" autoComplete="username" maxLength={254} required help="Never shown to others." />
         <Field label="Password" name="password" type="password" autoComplete="new-password" minLength={8} maxLength={128} required help="8 to 128 characters." />
-        <Field label="Invitation code" name="invitation" autoComplete="off" maxLength={200} help="Only where sign-up is by invitation." />
+        {mode === 'invite' && <Field label="Invitation code" name="invitation" autoComplete="off" maxLength={200} required help="From whoever runs this host." />}
         <Button type="submit" look="primary" className="w-full" busy={signUp.isPending}>Sign up</Button>
       </form>
     </Gate>
