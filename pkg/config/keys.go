@@ -27,7 +27,7 @@ func keys() []key {
 		{"http.redirect_listen", "", address{optional: true}, "A listener, usually \":80\", that answers plain HTTP with the way to HTTPS. Empty: none."},
 		{"http.hsts", "8760h", duration{min: 0, max: 100000 * time.Hour}, "How long browsers remember to come by HTTPS only (Strict-Transport-Security), for medforge.<domain> and all below it. Only where people come by https. \"0s\": not said."},
 		{"http.external", "", external{}, "How people reach the listener, where that is not as it listens: \"https\" behind a proxy that speaks TLS, or with a port, \"https:8443\". Printed URLs, cookies and the Origin check follow it. Empty: as it listens."},
-		{"http.trusted_proxies", []string{}, list{of: prefix{}}, "Addresses or networks of your proxies, whose X-Forwarded-For is believed. Others' is dropped."},
+		{"http.trusted_proxies", []string{}, list{of: prefix{}}, "Addresses or networks of your proxies, whose X-Forwarded-For is believed, and X-Forwarded-Host where they ask about a visitor (forward-auth). Others' is dropped."},
 		{"http.read_header_timeout", "10s", duration{min: time.Second, max: 5 * time.Minute}, "Time for a request's headers to arrive."},
 		{"http.request_timeout", "60s", duration{min: time.Second, max: time.Hour}, "Time for an ordinary request. Streams, uploads and what goes to an IDE are not bound by it."},
 		{"http.idle_timeout", "2m", duration{min: time.Second, max: time.Hour}, "Time a kept-alive connection may be silent between requests. WebSockets are not bound by it."},
