@@ -48,6 +48,7 @@ func (s *Server) sessionProxyRoutes() []Route {
 	return []Route{
 		bare(Route{Method: http.MethodGet, Path: api.Path("auth", "session-proxy"), Access: Everyone, Tag: tagSessions,
 			Summary:  "For a proxy in front: whether the visitor may go on to the session, and where it is (X-Upstream)",
+			AnyQuery: true, // some proxies send the visitor's along
 			Problems: []int{401, 403, 404}}, content{media: "text/plain"}, s.sessionProxy),
 	}
 }

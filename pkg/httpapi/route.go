@@ -33,6 +33,10 @@ type Route struct {
 	// bare may in any case.
 	Long bool
 
+	// AnyQuery takes query parameters that it does not know, and ignores them;
+	// it has none of its own.
+	AnyQuery bool
+
 	// small: a GET whose answer is made whole before it is sent, as JSON.
 	// Compression pays there, and nowhere else: streams must not wait, and
 	// archives are compressed.
@@ -73,16 +77,17 @@ const (
 
 func (r Route) operation(s *Server) huma.Operation {
 	op := huma.Operation{
-		OperationID:     r.ID(),
-		Method:          r.Method,
-		Path:            r.Path,
-		Summary:         r.Summary,
-		Tags:            []string{r.Tag},
-		DefaultStatus:   r.Status,
-		Errors:          append([]int{}, r.Problems...),
-		Security:        []map[string][]string{},
-		MaxBodyBytes:    s.MaxBody,
-		BodyReadTimeout: min(bodyTimeout, s.RequestTimeout), // see bounded; uploads have their own, see patient
+		OperationID:        r.ID(),
+		Method:             r.Method,
+		Path:               r.Path,
+		Summary:            r.Summary,
+		Tags:               []string{r.Tag},
+		DefaultStatus:      r.Status,
+		Errors:             append([]int{}, r.Problems...),
+		Security:           []map[string][]string{},
+		MaxBodyBytes:       s.MaxBody,
+		SkipValidateParams: r.AnyQuery,
+		BodyReadTimeout:    min(bodyTimeout, s.RequestTimeout), // see bounded; uploads have their own, see patient
 		Middlewares: huma.Middlewares{func(c huma.Context, next func(huma.Context)) {
 			if err := r.admit(c.Context()); err != nil {
 				req, w := humago.Unwrap(c)
