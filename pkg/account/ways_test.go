@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -390,5 +391,25 @@ func TestEndSessionHost(t *testing.T) {
 	}
 	if err := h.EndSessionHost(t.Context(), "s1"); err != nil || !ended(passes[0]) || ended(passes[1]) {
 		t.Errorf("%v, ended %v %v", err, ended(passes[0]), ended(passes[1]))
+	}
+}
+
+// On the socket there is no address: one user's mistakes are not counted
+// against everybody else of the host.
+func TestTheSocketIsNoAddress(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.signUp(t, "ada@example.org")
+	for i := range 30 {
+		_, err := h.SignIn(t.Context(), fmt.Sprintf("user%d@example.org", i), "wrong", account.Origin{})
+		code(t, err, "auth/bad-credentials")
+	}
+	var err error
+	for range 6 {
+		_, err = h.SignIn(t.Context(), "ada@example.org", "wrong", account.Origin{})
+	}
+	code(t, err, "auth/too-many-attempts")
+	if _, err := h.SignIn(t.Context(), "ada@example.org", pass, away); err != nil {
+		t.Errorf("ada from elsewhere: %v", err)
 	}
 }

@@ -318,7 +318,15 @@ func TestRevokedIsCutOff(t *testing.T) {
 	if resp := ask(h.visitor()); resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a front asks for nobody: %d", resp.StatusCode)
 	}
-	h.must("admin", "session", "stop", s.Slug)
+	// The IDE does not end when it is asked to: what is open must not last as
+	// long as it does.
+	if _, status, body := last.post(s.URL+"probe/ignore-term", nil); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	h.must("admin", "session", "stop", s.Slug, "--no-wait")
 	h.cutOff("stopping the session", stopped)
+	if got := h.session(s.Slug); got.Status != "stopping" {
+		t.Errorf("the session is %s: the WebSocket may have ended with its container", got.Status)
+	}
 	h.eventually("the cookies of an ended session's host to end", func() bool { return ask(last).StatusCode == http.StatusUnauthorized })
 }
