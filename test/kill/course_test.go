@@ -67,6 +67,10 @@ func (c *course) run(l life) (hit bool) {
 		c.start()
 	case stop:
 		c.stop(c.someRunning())
+	case busy:
+		if c.stop(c.someRunning()); !c.dead() {
+			c.start()
+		}
 	case die:
 		c.killTask(c.someRunning())
 	case cancel:

@@ -45,6 +45,7 @@ const (
 	stop    action = "stop"
 	die     action = "die"    // a session's process is killed
 	cancel  action = "cancel" // stopped while it starts
+	busy    action = "busy"   // one stops while another starts
 	orphan  action = "orphan" // its row says stopped, and all of it stands
 	nothing action = "nothing"
 )
@@ -77,13 +78,14 @@ func plan(rng *rand.Rand, kills int) []life {
 		add(stop, stopPoints)
 		add(die, deathPoints)
 		add(cancel, cancelPoints)
+		add(busy, []string{"network.plugged", "create.container", "stop.snapshot", "remove.container"})
 		add(orphan, orphanPoints)
 		// A sweep that is killed half way leaves what the next life finds
 		// without its container.
 		units = append(units,
 			[]life{{action: orphan, point: "network.unrecorded"}, {action: nothing, point: "reconcile.network"}},
 			[]life{{action: orphan, point: "sockets.unmounted"}, {action: nothing, point: "reconcile.sockets"}})
-		for _, a := range []action{start, start, stop, stop, die, cancel} {
+		for _, a := range []action{start, start, stop, stop, die, cancel, busy, busy} {
 			units = append(units, []life{{action: a, after: time.Duration(rng.IntN(400)) * time.Millisecond}})
 		}
 		rng.Shuffle(len(units), func(i, j int) { units[i], units[j] = units[j], units[i] })
