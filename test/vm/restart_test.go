@@ -56,7 +56,7 @@ func TestRestartRefusesNobody(t *testing.T) {
 func TestListenAddressChanges(t *testing.T) {
 	stored := func() string { return run(t, "systemctl", "show", "-P", "NFileDescriptorStore", "medforged.service") }
 	answers := func(address string) bool {
-		_, _, err := get(t.Context(), "tcp", address, "http://medforge.localhost/healthz")
+		_, _, err := get(context.Background(), "tcp", address, "http://medforge.localhost/healthz")
 		return err == nil
 	}
 	if n := stored(); n != "1" {
