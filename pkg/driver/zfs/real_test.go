@@ -54,7 +54,7 @@ func zpool(t *testing.T, args ...string) {
 func TestZFSProperties(t *testing.T) {
 	t.Parallel()
 	parent := testParent(t)
-	w := open(t, Config{Parent: parent, QuotaBytes: 64 << 20})
+	w := open(t, Config{Parent: parent, QuotaBytes: 256 << 20})
 	ref, to := newRef(), newRef()
 	path := made(t, w, ref)
 	s, err := w.Snapshot(t.Context(), ref, "stop-1")
@@ -62,7 +62,7 @@ func TestZFSProperties(t *testing.T) {
 	must(t, w.Clone(t.Context(), s, to))
 	for _, name := range []string{w.Name(ref), w.Name(to)} {
 		got := zfs(t, "get", "-Hp", "-o", "property,value", "quota,refquota,devices,setuid,exec,xattr,acltype", name)
-		want := "quota\t67108864\nrefquota\t67108864\ndevices\toff\nsetuid\toff\nexec\ton\nxattr\tsa\nacltype\tposix"
+		want := "quota\t268435456\nrefquota\t268435456\ndevices\toff\nsetuid\toff\nexec\ton\nxattr\tsa\nacltype\tposix"
 		got = strings.ReplaceAll(got, "xattr\ton", "xattr\tsa") // one since OpenZFS 2.3
 		if strings.ReplaceAll(got, "posixacl", "posix") != want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, want)
@@ -74,7 +74,7 @@ func TestZFSProperties(t *testing.T) {
 		t.Errorf("the parent's folder has mode %o", st.Mode)
 	}
 	u, err := w.Usage(t.Context(), ref)
-	if err != nil || u.QuotaBytes != 64<<20 || u.UsedBytes <= 0 {
+	if err != nil || u.QuotaBytes != 256<<20 || u.UsedBytes <= 0 {
 		t.Errorf("Usage: %+v, %v", u, err)
 	}
 }
