@@ -60,6 +60,11 @@ ensure_chromium() {
 	export MEDFORGE_CHROMIUM
 }
 
+# ensure_tmux: the terminal that the full-screen program is tested in.
+ensure_tmux() {
+	apt_install tmux
+}
+
 # ensure_browser_driver: what drives the browser in test/browser, by its lock file.
 ensure_browser_driver() {
 	lock=$REPO/test/browser/package-lock.json

@@ -22,9 +22,10 @@ type gpus struct {
 
 func newGPUs(h *hub) *gpus { return &gpus{hub: h} }
 
-func (g *gpus) name() string   { return "GPUs" }
-func (g *gpus) editing() bool  { return false }
-func (g *gpus) shown() tea.Cmd { return nil }
+func (g *gpus) name() string  { return "GPUs" }
+func (g *gpus) editing() bool { return false }
+
+func (g *gpus) shown() tea.Cmd { return g.loadHost() }
 
 func (g *gpus) filter(text string) tea.Cmd { g.words = strings.ToLower(text); return nil }
 

@@ -49,6 +49,7 @@ type hub struct {
 	hostErr  error
 	hosted   bool      // host was read
 	hostAt   time.Time // when it was asked for
+	hostSeen bool      // it is on the screen
 	sampled  time.Time // when the last readings came
 	history  map[string]*history
 	names    map[string]string // of users, for admins
@@ -278,7 +279,7 @@ func (h *hub) poll() tea.Cmd {
 	if h.now().Sub(h.sampled) >= gpuEvery && !h.gpus.busy {
 		cmds = append(cmds, h.loadGPUs())
 	}
-	if h.now().Sub(h.hostAt) >= hostEvery {
+	if h.hostSeen && h.now().Sub(h.hostAt) >= hostEvery {
 		cmds = append(cmds, h.loadHost())
 	}
 	if h.now().Sub(h.usageAt) >= usageEvery {

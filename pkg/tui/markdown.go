@@ -50,6 +50,10 @@ func render(text string, style glamouransi.StyleConfig, profile termenv.Profile,
 			h.Color, h.Bold = &head, &bold
 		}
 	}
+	style.Code.Prefix, style.Code.Suffix, style.Code.BackgroundColor, style.Code.Color = "", "", nil, nil
+	if profile != termenv.Ascii {
+		style.Code.Color = &head
+	}
 	style.Strong.BlockPrefix, style.Strong.BlockSuffix, style.Emph.BlockPrefix, style.Emph.BlockSuffix = "", "", "", ""
 	r, err := glamour.NewTermRenderer(glamour.WithStyles(style), glamour.WithColorProfile(profile), glamour.WithWordWrap(max(20, columns)))
 	if err != nil {

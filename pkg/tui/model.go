@@ -146,7 +146,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.columns, m.lines = x.Width, x.Height
 		return m, nil
 	case tea.KeyMsg:
-		return m, m.onKey(x)
+		return m, m.onKeys(x)
 	case tea.MouseMsg:
 		return m, m.onMouse(x)
 	}
@@ -162,6 +162,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			cmds = append(cmds, m.screen().shown(), m.contests.load()) // the palette names the competitions
 		}
 	case tickMsg:
+		_, m.hostSeen = m.screen().(*gpus)
 		cmds = append(cmds, m.clock())
 		if m.note != "" && !m.now().Before(m.noteEnds) {
 			m.note = ""
@@ -190,6 +191,19 @@ func (m *model) roles() tea.Cmd {
 		m.front = min(m.front, last-1)
 	}
 	return nil
+}
+
+// onKeys: letters that came at once, because one types fast or over a slow
+// line, arrive in one message. Each is a key, unless they were pasted.
+func (m *model) onKeys(k tea.KeyMsg) tea.Cmd {
+	if k.Type != tea.KeyRunes || len(k.Runes) < 2 || k.Paste {
+		return m.onKey(k)
+	}
+	var cmds []tea.Cmd
+	for _, r := range k.Runes {
+		cmds = append(cmds, m.onKey(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: k.Alt}))
+	}
+	return tea.Batch(cmds...)
 }
 
 // onKey: what is above the screen has the keys first, then a text field, then

@@ -188,6 +188,24 @@ func TestEveryScreenByKey(t *testing.T) {
 	}
 }
 
+// TestKeysAtOnce: a terminal hands over what was typed in one go as one message.
+func TestKeysAtOnce(t *testing.T) {
+	t.Parallel()
+	d := full()
+	r := newRig(t, d, termenv.Ascii, true)
+	r.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("jjl")})
+	r.has("Log of k3v7q2xa")
+	r.keys("esc")
+	r.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("/zz4")})
+	r.has("zz4k2mmq")
+	r.hasNot("k3v7q2xa")
+	r.keys("esc")
+	r.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("q3x"), Paste: true})
+	if r.quit {
+		t.Error("what is pasted is no key")
+	}
+}
+
 func TestMouse(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, asRoot(full()), termenv.Ascii, true)
