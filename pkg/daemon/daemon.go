@@ -161,6 +161,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	d.logger.Info("ready", "socket", d.cfg.Socket, "listen", d.edgeListeners(), "url", d.cfg.URL(d.cfg.Host()))
 	_, _ = sd.SdNotify(false, sd.SdNotifyReady) // without systemd there is nobody to tell
 	wg.Go(func() { d.watchdog(loops) })
+	wg.Go(func() { trimLoop(loops, d.logger) })
 
 	select {
 	case <-ctx.Done():

@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// trimEvery is how often memory that was needed once is given back. It costs a
+// collection and some hundred minor faults, a few milliseconds.
+const trimEvery = time.Minute
+
+// trimLoop keeps what the daemon holds close to what it needs: the host's
+// memory is for those who train models.
+func trimLoop(ctx context.Context, logger *slog.Logger) {
+	t := time.NewTicker(trimEvery)
+	defer t.Stop()
+	for {
+		debug.FreeOSMemory()
+		if err := trimProgram(); err != nil {
+			logger.Debug("the program's unused pages stay in memory", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// trimProgram gives back the pages of the program's own file. Initialising some
+// hundred packages and starting sessions map most of it, 40 MB, and nothing
+// takes a mapped page back while memory is plenty. What is needed again comes
+// from the page cache. (Kernels from 6.18 map a file's large folios whole; where
+// the file system makes such, this gains nothing.)
+func trimProgram() error {
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	f, err := os.Open("/proc/self/smaps")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	clean, err := cleanMappings(f, self)
+	if err != nil {
+		return err
+	}
+	for _, m := range clean {
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED); errno != 0 {
+			return fmt.Errorf("madvise: %w", errno)
+		}
+	}
+	return nil
+}
+
+// mapping is a range of addresses.
+type mapping struct{ from, to uintptr }
+
+// cleanMappings reads smaps, as proc_pid_smaps(5) has it, and returns where a
+// file is mapped read-only and no page differs from the file. Others must not
+// be dropped: the loader writes addresses into a part that is read-only
+// afterwards, and the file does not have them.
+func cleanMappings(smaps io.Reader, file string) ([]mapping, error) {
+	var clean []mapping
+	var m mapping
+	var ours bool
+	lines := bufio.NewScanner(smaps)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		switch {
+		case len(fields) == 0:
+		case !strings.HasSuffix(fields[0], ":"): // "00411000-0138d000 r-xp 00011000 fe:00 9981092 /usr/bin/medforged"
+			if _, err := fmt.Sscanf(fields[0], "%x-%x", &m.from, &m.to); err != nil {
+				return nil, fmt.Errorf("smaps: %q: %w", lines.Text(), err)
+			}
+			ours = len(fields) > 5 && strings.HasSuffix(lines.Text(), " "+file) && !strings.Contains(fields[1], "w")
+		case fields[0] == "Anonymous:" && ours && len(fields) > 1 && fields[1] == "0":
+			clean = append(clean, m)
+		}
+	}
+	return clean, lines.Err()
+}
