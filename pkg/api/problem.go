@@ -11,8 +11,9 @@ import (
 // ProblemContentType is the media type of every failure.
 const ProblemContentType = "application/problem+json"
 
-// problemPath stands before the code in a problem's type.
-const problemPath = "/problems/"
+// PathProblems stands before the code in a problem's type; what it means is
+// served there.
+const PathProblems = "/problems/"
 
 // Problem is every failure, as RFC 9457 has it. Code, RequestID, Kind and
 // Errors are our extension members.
@@ -138,8 +139,8 @@ func NewProblem(err error, base string) Problem {
 		code = "fault/" + strings.ReplaceAll(string(e.Kind), "_", "-")
 	}
 	return Problem{
-		Type:   base + problemPath + code,
-		Title:  title(code),
+		Type:   base + PathProblems + code,
+		Title:  Title(code),
 		Status: StatusOf(e.Kind, code),
 		Detail: e.Message,
 		Code:   code,
@@ -174,8 +175,8 @@ func known(kind fault.Kind) bool {
 	return false
 }
 
-// title makes "Submission cap reached" from "competitions/submission-cap-reached".
-func title(code string) string {
+// Title makes "Submission cap reached" from "competitions/submission-cap-reached".
+func Title(code string) string {
 	t := strings.ReplaceAll(code[strings.LastIndexByte(code, '/')+1:], "-", " ")
 	if t == "" {
 		return t

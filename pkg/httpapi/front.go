@@ -34,7 +34,7 @@ type door struct {
 func (s *Server) Socket() http.Handler {
 	return s.front(door{
 		guard: guardSocket,
-		page:  s.metrics,
+		page:  func(w http.ResponseWriter, r *http.Request) bool { return s.metrics(w, r) || s.problem(w, r) },
 		authenticate: func(r *http.Request) (auth.Grant, error) {
 			uid, ok := peerUID(r.Context())
 			if !ok {

@@ -52,6 +52,9 @@ const pathSignOut = "/signout"
 
 // page serves a page and reports whether the path is one.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) bool {
+	if s.problem(w, r) {
+		return true
+	}
 	var allow []string
 	for _, p := range s.pages {
 		if p.Path != r.URL.Path {

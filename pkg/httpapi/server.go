@@ -101,6 +101,8 @@ type Server struct {
 	doc   []byte // openapi.json
 	pages []Page
 
+	meanings map[string]meaning // by code
+
 	uploads  chan struct{}   // one place an upload
 	small    map[string]bool // patterns of the routes whose answers are compressed
 	compress http.HandlerFunc
@@ -148,6 +150,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.compress = wrap(s.mux)
+	if s.meanings, err = readMeanings(problemsText); err != nil {
+		return nil, err
+	}
 	s.ending, s.endStreams = context.WithCancel(context.Background())
 	if err := s.register(s.Routes()); err != nil {
 		return nil, err
