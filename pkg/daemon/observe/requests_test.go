@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type rig struct {
 	log     bytes.Buffer
 	metrics *Metrics
 	server  *httptest.Server
+	busy    sync.WaitGroup // requests; a server's Close does not wait for WebSockets
 }
 
 func open(t *testing.T, which string, next http.HandlerFunc) *rig {
@@ -33,7 +35,12 @@ func open(t *testing.T, which string, next http.HandlerFunc) *rig {
 	r := &rig{metrics: NewMetrics("1.2.3", slog.New(slog.DiscardHandler))}
 	q := &Requests{Logger: slog.New(slog.NewJSONHandler(&r.log, nil)), Log: which, Metrics: r.metrics,
 		Client: func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.7") }}
-	r.server = httptest.NewServer(q.Handler("public", next))
+	handler := q.Handler("public", next)
+	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.busy.Add(1)
+		defer r.busy.Done()
+		handler.ServeHTTP(w, req)
+	}))
 	t.Cleanup(r.server.Close)
 	return r
 }
@@ -42,6 +49,7 @@ func open(t *testing.T, which string, next http.HandlerFunc) *rig {
 func (r *rig) lines(t *testing.T) (all []map[string]any) {
 	t.Helper()
 	r.server.Close()
+	r.busy.Wait()
 	for line := range bytes.Lines(r.log.Bytes()) {
 		var m map[string]any
 		if err := json.Unmarshal(line, &m); err != nil {
