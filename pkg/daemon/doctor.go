@@ -43,6 +43,9 @@ func (d *Daemon) doctor(ctx context.Context) []api.Check {
 		checks = append(checks, d.check("cdi", func() (string, error) { return d.cdiState(ctx) },
 			"apt-get install nvidia-container-toolkit; nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml --device-name-strategy=uuid"))
 	}
+	if d.certs != nil {
+		checks = append(checks, d.check("certificate", func() (string, error) { return certificateState(d.certs, time.Now()) }, "journalctl -u medforged"))
+	}
 	return append(checks, d.check("orphans", func() (string, error) { return d.orphans(ctx) }, "medforge admin reconcile"))
 }
 

@@ -82,6 +82,28 @@ func openDNS(a config.ACME) certs.DNS {
 // certificateNames are what the certificate has to cover.
 func certificateNames(c config.Config) []string { return []string{c.Host(), "*." + c.Host()} }
 
+// renewBefore is when a certificate should have been renewed: ACME does it when
+// a third of its life is left, 30 days with Let's Encrypt.
+const renewBefore = 14 * 24 * time.Hour
+
+// certificateState errors: Unavailable (there is none yet), Conflict (it
+// expires soon, or has).
+func certificateState(c certificates, now time.Time) (string, error) {
+	switch end := c.NotAfter(); {
+	case end.IsZero():
+		return "", fault.New(fault.Unavailable, "daemon/no-certificate",
+			"ACME has not made the certificate yet, so nobody can come by https. The log says how far it is: journalctl -u medforged | grep acme")
+	case now.After(end):
+		return "", fault.New(fault.Conflict, "daemon/certificate-expires",
+			"The certificate has expired at %s. Replace its files; ACME's log says why it was not renewed.", end.UTC().Format(time.RFC3339))
+	case end.Sub(now) < renewBefore:
+		return "", fault.New(fault.Conflict, "daemon/certificate-expires",
+			"The certificate expires at %s and was not renewed. Replace its files; ACME's log says why.", end.UTC().Format(time.RFC3339))
+	default:
+		return "until " + end.UTC().Format(time.RFC3339), nil
+	}
+}
+
 func tlsVersion(configured string) uint16 {
 	if configured == "1.3" {
 		return tls.VersionTLS13

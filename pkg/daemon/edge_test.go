@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/config"
+	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/testkit/tlstest"
 )
 
@@ -259,5 +260,28 @@ func TestEndingLetsUploadsEnd(t *testing.T) {
 	feed.Close()
 	if got := <-answered; !strings.HasPrefix(got, "200 ") || !strings.Contains(got, fmt.Sprint(len(content))) {
 		t.Errorf("the upload was answered %s", got)
+	}
+}
+
+// until is a certificate that expires then.
+type until time.Time
+
+func (u until) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
+func (u until) NotAfter() time.Time                                        { return time.Time(u) }
+func (u until) Run(context.Context)                                        {}
+
+func TestDoctorLooksAtTheCertificate(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for _, tt := range []struct {
+		end  time.Time
+		code string
+	}{
+		{time.Time{}, "daemon/no-certificate"}, {now.Add(-time.Hour), "daemon/certificate-expires"},
+		{now.Add(renewBefore - time.Hour), "daemon/certificate-expires"}, {now.Add(renewBefore + time.Hour), ""},
+	} {
+		if said, err := certificateState(until(tt.end), now); fault.CodeOf(err) != tt.code || (err == nil) != (said != "") {
+			t.Errorf("until %s: %q, %v", tt.end, said, err)
+		}
 	}
 }
