@@ -30,7 +30,7 @@ type terminal struct {
 }
 
 // onTerminal starts the program on a terminal so many columns wide.
-func onTerminal(t *testing.T, h *httpapitest.Host, columns uint16, env []string, args ...string) *terminal {
+func onTerminal(t testing.TB, h *httpapitest.Host, columns uint16, env []string, args ...string) *terminal {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -71,7 +71,7 @@ func (x *terminal) text() string {
 }
 
 // end waits for the program and returns all it wrote and its exit code.
-func (x *terminal) end(t *testing.T) (string, int) {
+func (x *terminal) end(t testing.TB) (string, int) {
 	t.Helper()
 	<-x.read
 	err := x.cmd.Wait()
@@ -83,7 +83,7 @@ func (x *terminal) end(t *testing.T) (string, int) {
 }
 
 // until waits for a text to appear.
-func (x *terminal) until(t *testing.T, want string) {
+func (x *terminal) until(t testing.TB, want string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(x.text(), want); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -37,7 +38,7 @@ func (a *app) fullScreen(ctx context.Context) error {
 	if a.hasBrowser() {
 		o.Browse = browse
 	}
-	return a.TUI(ctx, tuiDaemon{a.client}, o)
+	return a.TUI(ctx, TUIDaemon(a.client), o)
 }
 
 // hasBrowser reports whether a browser started here would be seen by whoever
@@ -54,15 +55,21 @@ func (a *app) hasBrowser() bool {
 // it, and every user of the host can read the arguments of a process: so the
 // browser is given a file of ours that leads there.
 func browse(ctx context.Context, link string) error {
-	dir, err := os.MkdirTemp("", "medforge-open-") // 0700
+	cache, err := os.UserCacheDir()
 	if err != nil {
 		return err
 	}
-	// The link is good for a minute; its file need not stay longer.
-	time.AfterFunc(time.Minute, func() { _ = os.RemoveAll(dir) })
+	dir := filepath.Join(cache, "medforge")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	// One file, written anew each time: the link in it is good once, for a minute.
 	page := fmt.Sprintf(`<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0;url=%s"><title>MedForge</title>`,
 		html.EscapeString(link))
 	path := filepath.Join(dir, "open.html")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // it could be another's, or readable by others
+	}
 	if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
 		return err
 	}
@@ -71,10 +78,10 @@ func browse(ctx context.Context, link string) error {
 	return exec.CommandContext(ctx, "xdg-open", path).Run()
 }
 
-// tuiDaemon is the client as the full-screen program sees it.
-type tuiDaemon struct{ *client.Client }
+// TUIDaemon is the client as the full-screen program sees it.
+func TUIDaemon(c *client.Client) tui.Daemon { return tuiDaemon{c} }
 
-var _ tui.Daemon = tuiDaemon{}
+type tuiDaemon struct{ *client.Client }
 
 // events is a stream that ends when its connection is lost: the program loads
 // the present state then, so that resuming is no use to it.

@@ -1,12 +1,17 @@
 package cli_test
 
 import (
+	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
+	"github.com/medforge/medforge/pkg/session"
 )
 
 // What the program does to a terminal, and what takes it back.
@@ -17,7 +22,7 @@ const (
 )
 
 // press writes keys to the program.
-func (x *terminal) press(t *testing.T, keys string) {
+func (x *terminal) press(t testing.TB, keys string) {
 	t.Helper()
 	if _, err := x.in.WriteString(keys); err != nil {
 		t.Fatal(err)
@@ -26,7 +31,7 @@ func (x *terminal) press(t *testing.T, keys string) {
 
 // onScreen is the full-screen program on a terminal. TERM is tmux's, which cannot
 // be asked for its background: nobody would answer here.
-func onScreen(t *testing.T, h *httpapitest.Host, args ...string) *terminal {
+func onScreen(t testing.TB, h *httpapitest.Host, args ...string) *terminal {
 	t.Helper()
 	return onTerminal(t, h, 100, []string{"TERM=tmux-256color"}, args...)
 }
@@ -84,4 +89,70 @@ func TestTheTerminalIsNotAsked(t *testing.T) {
 	if code != 0 || strings.Contains(out, "\x1b]11;?") || strings.Contains(out, "\x1b[6n") {
 		t.Errorf("after %s: %d %q", time.Since(began), code, out)
 	}
+}
+
+// BenchmarkIdleScreen is what the full-screen program takes of a core while
+// nobody touches it, with seven live sessions and a reading of the GPUs every
+// two seconds: percent-of-a-core, by the process's own time over the clock's.
+// The goal is below 1.
+func BenchmarkIdleScreen(b *testing.B) {
+	h := httpapitest.Start(b, httpapitest.Options{})
+	for i := range 7 {
+		h.Service.Add(session.Session{ID: fmt.Sprint("id", i), UserID: httpapitest.Admin.ID, Slug: fmt.Sprintf("aaaaaa%d2", i+2), Status: session.Running,
+			GPUIndex: i, GPUUUID: fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", i), CreatedAt: time.Now()}, "")
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Second):
+			}
+			var gpus []map[string]any
+			for i := range 7 {
+				gpus = append(gpus, map[string]any{"index": i, "uuid": fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", i), "name": "NVIDIA H200", "status": "in_use",
+					"memory_total_bytes": 141 << 30, "memory_used_bytes": int64(60+i) << 30, "utilisation_percent": time.Now().Second() + i, "session": fmt.Sprintf("aaaaaa%d2", i+2)})
+			}
+			h.Bus.Publish(event.Event{Type: event.GPUSample, SignedIn: true, Volatile: true, Data: map[string]any{"gpus": gpus}})
+		}
+	}()
+	for _, s := range []struct{ name, keys, shown string }{{"sessions", "1", "7 live"}, {"gpus", "2", "slots free"}} {
+		b.Run(s.name, func(b *testing.B) {
+			x := onScreen(b, h, "tui")
+			x.press(b, s.keys)
+			x.until(b, s.shown)
+			time.Sleep(2 * time.Second) // what a start takes is not what waiting takes
+			share := 0.0
+			for b.Loop() {
+				used, began := processTime(b, x.cmd.Process.Pid), time.Now()
+				time.Sleep(10 * time.Second)
+				share = 100 * (processTime(b, x.cmd.Process.Pid) - used).Seconds() / time.Since(began).Seconds()
+			}
+			b.ReportMetric(share, "percent-of-a-core")
+			x.press(b, "q")
+			x.end(b)
+		})
+	}
+}
+
+// processTime is what a process has had of a core (proc_pid_stat(5)), to a
+// hundredth of a second.
+func processTime(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := strings.Fields(string(raw)[strings.LastIndexByte(string(raw), ')')+1:])
+	ticks := 0
+	for _, s := range f[11:13] { // utime, stime
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }

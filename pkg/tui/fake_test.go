@@ -184,12 +184,25 @@ func (f *fake) Competition(_ context.Context, slug string) (api.CompetitionDetai
 			return c, nil
 		}
 	}
-	return api.CompetitionDetail{}, fault.New(fault.NotFound, "competitions/competition-not-found", "There is no competition %q.", slug)
+	return api.CompetitionDetail{}, f.known(slug)
+}
+
+// known is the answer to a competition that is not there.
+func (f *fake) known(slug string) error {
+	for _, c := range f.competitions {
+		if c.Slug == slug {
+			return nil
+		}
+	}
+	return fault.New(fault.NotFound, "competitions/competition-not-found", "There is no competition %q.", slug)
 }
 
 // Leaderboard's cursor is the place that the page begins at.
 func (f *fake) Leaderboard(_ context.Context, slug string, limit int, cursor string) (api.LeaderboardPage, error) {
 	if err := f.did("board %s %s", slug, cursor); err != nil {
+		return api.LeaderboardPage{}, err
+	}
+	if err := f.known(slug); err != nil {
 		return api.LeaderboardPage{}, err
 	}
 	f.mu.Lock()
@@ -212,11 +225,17 @@ func (f *fake) Leaderboard(_ context.Context, slug string, limit int, cursor str
 }
 
 func (f *fake) ScoreHistory(_ context.Context, slug, user string) ([]api.ScorePoint, error) {
-	return f.past, f.did("history %s %s", slug, user)
+	if err := f.did("history %s %s", slug, user); err != nil {
+		return nil, err
+	}
+	return f.past, f.known(slug)
 }
 
 func (f *fake) Submit(_ context.Context, slug string, u Upload) (api.SubmissionCreated, error) {
 	if err := f.did("submit %s %s %q", slug, u.Filename, u.Message); err != nil {
+		return api.SubmissionCreated{}, err
+	}
+	if err := f.known(slug); err != nil {
 		return api.SubmissionCreated{}, err
 	}
 	raw, err := io.ReadAll(u.File)

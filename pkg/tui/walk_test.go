@@ -7,6 +7,7 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/muesli/termenv"
 
 	"github.com/medforge/medforge/pkg/api"
@@ -297,6 +298,33 @@ func TestHostileNames(t *testing.T) {
 				if i := strings.IndexFunc(frame, func(c rune) bool { return c != '\n' && (c < 0x20 || c >= 0x7f && c < 0xa0 || c == 0x202e) }); i >= 0 {
 					t.Fatalf("%q put %q into the frame", evil, frame[i:min(len(frame), i+20)])
 				}
+			}
+		}
+	}
+}
+
+// TestColoursChangeNoText: on every kind of terminal the same stands there; the
+// one without colours has brackets around what is chosen.
+func TestColoursChangeNoText(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"1", "2", "3", "4", "5"} {
+		var want string
+		for _, p := range []termenv.Profile{termenv.TrueColor, termenv.ANSI256, termenv.ANSI, termenv.Ascii} {
+			r := newRig(t, asRoot(full()), p, true)
+			r.keys("1", "a", key)
+			got := r.m.View()
+			if colour := strings.Contains(got, "\x1b["); colour != (p != termenv.Ascii) {
+				t.Errorf("screen %s, profile %v: colours %v", key, p, colour)
+			}
+			got = trimLines(strings.NewReplacer("[", " ", "]", " ").Replace(ansi.Strip(got)))
+			if key == "3" {
+				got, _, _ = strings.Cut(got, "────\n Metric") // what is rendered Markdown has other lines
+			}
+			if want == "" {
+				want = got
+			}
+			if got != want {
+				t.Errorf("screen %s, profile %v:\n%s\nwant\n%s", key, p, got, want)
 			}
 		}
 	}
