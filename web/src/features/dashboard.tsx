@@ -37,7 +37,7 @@ function Welcome() {
         </div>
       </section>
       <h2 className="mt-6 mb-3">Competitions</h2>
-      {competitions.isPending ? <Skeleton /> : <CompetitionCards competitions={competitions.data ?? []} />}
+      {competitions.isPending ? <Skeleton /> : <CompetitionCards level="h3" competitions={competitions.data ?? []} />}
       <ErrorNote error={competitions.error} />
     </>
   );

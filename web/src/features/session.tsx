@@ -94,15 +94,17 @@ function Details({ session: s }: { session: Session }) {
 }
 
 function Files({ session: s }: { session: Session }) {
-  const snapshots = useQuery(snapshotsQuery(s.slug));
-  const usage = useQuery(usageQuery(s.slug)).data;
+  const made = s.status !== 'starting'; // there is no workspace to ask about before
+  const snapshots = useQuery({ ...snapshotsQuery(s.slug), enabled: made });
+  const usage = useQuery({ ...usageQuery(s.slug), enabled: made }).data;
   const newestFirst = [...(snapshots.data ?? [])].reverse();
   const space = usage && (usage.quota_bytes > 0
     ? <Meter label="Space in use" value={percent(usage.used_bytes, usage.quota_bytes)} text={`${bytes(usage.used_bytes)} of ${bytes(usage.quota_bytes)}`} />
     : <span className="text-muted text-sm">{bytes(usage.used_bytes)} in use</span>);
   return (
     <Card title="Snapshots" flush actions={space}>
-      {snapshots.isPending && <Skeleton lines={2} />}
+      {!made && <Empty title="No snapshots yet">One is taken of all files each time the session stops.</Empty>}
+      {made && snapshots.isPending && <Skeleton lines={2} />}
       {snapshots.error && <div className="p-4"><ErrorNote error={snapshots.error} /></div>}
       {snapshots.data && newestFirst.length === 0 && <Empty title="No snapshots yet">One is taken of all files each time the session stops.</Empty>}
       {newestFirst.length > 0 && (

@@ -1,0 +1,49 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// The web page as people use it, with nothing in the place of anything: two of
+// them sign up in Chromium, one works in a session and submits, the other sees
+// the board change and is refused, and every page is looked at by axe, at three
+// widths, in both schemes and by keyboard.
+//
+// Not beside the others of this package: see TestSessionInTheBrowser.
+func TestWebPage(t *testing.T) {
+	archive := pack(t)
+	if os.Getenv("MEDFORGE_CHROMIUM") == "" {
+		t.Skip("set MEDFORGE_CHROMIUM to the browser; sh scripts/test does, where there is one")
+	}
+	h := newHost(t, "[signup]\nmode = \"open\"\n")
+	name := "medforge.localhost:" + strconv.Itoa(h.port)
+	if page := h.get(name, "/competitions"); page.StatusCode != http.StatusOK {
+		t.Fatalf("status %d: is the page in this medforged? sh scripts/build builds it with the page", page.StatusCode)
+	}
+	h.must("admin", "pack", "import", archive)
+
+	predictions, err := filepath.Abs("../../competitions/titanic-survival/sample_submission.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	args := []string{"../browser/webpage.mjs", "http://" + name, filepath.Join(h.dir, "data"), h.socket(), predictions}
+	if dir := os.Getenv("MEDFORGE_TEST_SCREENSHOTS"); dir != "" {
+		args = append(args, dir)
+	}
+	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd.WaitDelay = 10 * time.Second
+	said, err := cmd.CombinedOutput()
+	t.Logf("%s", said)
+	if err != nil {
+		t.Fatalf("the browser: %v", err)
+	}
+}
