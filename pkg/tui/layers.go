@@ -84,7 +84,7 @@ type confirm struct {
 
 func (l *confirm) key(k tea.KeyMsg) (tea.Cmd, bool) {
 	switch k.String() {
-	case "y", "Y", "enter":
+	case "y", "Y": // not enter, which is pressed by habit
 		return l.yes(), true
 	case "n", "N", "esc", "q":
 		return nil, true
