@@ -104,7 +104,19 @@ export async function settled(page) {
   await page.getByText('Live', { exact: true }).waitFor();
 }
 
-/** wide fails when a page is wider than the window. */
+/** still waits until every transition has ended; what turns for ever is left alone. */
+export async function still(page) {
+  await page.evaluate(async () => {
+    for (let quiet = 0; quiet < 2;) {
+      await new Promise((done) => requestAnimationFrame(done));
+      const moving = document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime !== Infinity);
+      quiet = moving.length ? 0 : quiet + 1;
+      await Promise.allSettled(moving.map((a) => a.finished));
+    }
+  });
+}
+
+/** fits fails when a page is wider than the window. */
 export async function fits(page, what) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (over > 0) throw new Error(`${what} is ${over} px wider than its window`);

@@ -8,7 +8,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { axe, byKeyboard, fits, launch, settled, Watch } from './lib.mjs';
+import { axe, byKeyboard, fits, launch, settled, still, Watch } from './lib.mjs';
 
 const [origin, dataDir, socket, predictions, shots] = process.argv.slice(2);
 const titanic = '/competitions/titanic-survival';
@@ -196,7 +196,8 @@ async function look(page, paths, as) {
       await settled(page);
     });
     for (const scheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' }); // axe must not meet a colour on its way
+      await page.emulateMedia({ colorScheme: scheme });
+      await still(page); // axe must not meet a colour on its way
       for (const width of [390, 768, 1440]) {
         await page.setViewportSize({ width, height: 900 });
         await tell(fits(page, `${path} at ${width}`));
@@ -205,7 +206,7 @@ async function look(page, paths, as) {
       }
     }
     await tell(byKeyboard(page, `${path}, ${as}`));
-    await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
+    await page.emulateMedia({ colorScheme: 'light' });
   }
   assert(wrong.length === 0, wrong.join('\n'));
   step(`${as}: ${paths.length} pages in both schemes, three widths and by keyboard`);

@@ -57,7 +57,7 @@ function Header({ path }: { path: string }) {
           {shown.map((r) => (
             <Link key={r.href} href={r.href} aria-current={here(r.href) ? 'page' : undefined}
               className={cx('rounded-lg px-3 py-1.5 text-sm font-medium -outline-offset-2', here(r.href) ? 'bg-accent-soft text-accent' : 'text-muted hover:bg-sunken hover:text-ink')}>
-              {r.name}
+              {r.href === '/' && auth?.user === null ? 'Home' : r.name}
             </Link>
           ))}
         </nav>

@@ -22,7 +22,7 @@ function Overview({ c }: { c: CompetitionDetail }) {
       <div className="space-y-6">
         <Card title="Rules">
           <Facts rows={[
-            ['Metric', `${metricName(c.metric)} (version ${c.metric_version}), ${c.higher_is_better ? 'higher' : 'lower'} is better`],
+            ['Metric', `${metricName(c.metric)} (${c.metric_version}), ${c.higher_is_better ? 'higher' : 'lower'} is better`],
             ['A submission', <span key="s">CSV with <code>{c.columns.join(',')}</code> and {plural(c.rows, 'row')}</span>],
             ['Submissions', `${c.submission_cap_per_day} a day, and ${c.attempt_cap_per_day} tries, refused ones included; the day is UTC's`],
             ['Board', c.leaderboard_rule === 'best_per_user' ? 'Each person’s best score; the earlier one of equals is first' : c.leaderboard_rule],
