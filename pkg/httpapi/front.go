@@ -115,6 +115,7 @@ func (s *Server) front(d door) http.Handler {
 			}}
 		r = r.WithContext(withRequest(r.Context(), req))
 		rec := &recorder{ResponseWriter: w}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // that of the request before, see readInTime
 		h.Set("X-Request-Id", req.id)
 		ownHeaders(h)
 
@@ -166,6 +167,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h, pattern := s.mux.Handler(r)
 	switch {
 	case s.small[pattern] && r.Method == http.MethodGet:
+		s.readInTime(w)
 		s.compress(w, r)
 		return
 	case pattern != "":

@@ -61,6 +61,14 @@ func tookTooLong(ctx context.Context, err error) error {
 	return err
 }
 
+// readInTime cuts off a caller that does not read a long answer, so that it
+// does not hold what is being sent for ever. The deadline stays after the
+// handler, since net/http sends the last of an answer then; the connection's
+// next request lifts it.
+func (s *Server) readInTime(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.RequestTimeout + s.WriteTimeout)) // a writer without deadlines needs none
+}
+
 // compressAbove is the size in bytes from which compression saves a packet.
 const compressAbove = 1400
 

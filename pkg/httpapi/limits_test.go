@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +171,33 @@ func TestWhereCompressionPays(t *testing.T) {
 	first := make([]byte, 5)
 	if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != "retry" || resp.Header.Get("Content-Encoding") != "" {
 		t.Errorf("%q %v %v", first, err, resp.Header)
+	}
+}
+
+// TestWhoDoesNotReadIsLetGo: somebody who asks again and again and reads nothing
+// does not hold the daemon: the connection is ended.
+func TestWhoDoesNotReadIsLetGo(t *testing.T) {
+	t.Parallel()
+	h := start(t, httpapitest.Options{
+		Edit: func(o *httpapi.Options) {
+			o.RequestTimeout, o.WriteTimeout = 200*time.Millisecond, 200*time.Millisecond
+		}})
+	c, err := net.Dial("unix", h.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, strings.Repeat("GET /api/v1/openapi.json HTTP/1.1\r\nHost: medforge\r\n\r\n", 100)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		_ = c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, err := io.WriteString(c, "\r\n"); err != nil && !os.IsTimeout(err) {
+			return // it is closed
+		}
+		if time.Now().After(end) {
+			t.Fatal("the connection goes on")
+		}
 	}
 }
 

@@ -43,6 +43,8 @@ type Requests struct {
 func (q *Requests) Handler(listener string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now() // for a duration
+		// An answer of the API may have left a deadline on the connection.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 		id := newID()
 		w.Header()["X-Request-Id"] = []string{id}
 		a := &answer{ResponseWriter: w, open: q.Metrics.websockets.WithLabelValues(listener), route: routeNone}
