@@ -59,7 +59,7 @@ function Leaders({ slug, top }: { slug: string; top: LeaderboardEntry[] }) {
 function BoardTable({ rows, me, now, caption }: { rows: LeaderboardEntry[]; me?: string; now: number; caption: string }) {
   const columns: Column<LeaderboardEntry>[] = [
     { title: 'Rank', right: true, cell: (e) => e.rank },
-    { title: 'Name', head: true, cell: (e) => <span className="wrap-anywhere">{e.name} {e.user_id === me && <Badge tone="accent">you</Badge>}</span> },
+    { title: 'Name', head: true, cell: (e) => <span className="wrap-anywhere">{e.name} {e.user_id === me && <Badge>you</Badge>}</span> },
     { title: 'Score', right: true, cell: (e) => <span className="font-mono">{score(e.primary_score)}</span> },
     { title: 'Scored', wide: true, cell: (e) => ago(e.scored_at, now) },
   ];

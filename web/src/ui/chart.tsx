@@ -55,7 +55,14 @@ function options(el: HTMLElement, { times, lines }: Progress): uPlot.Options {
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
     scales: { x: { range: [first - pad, last + pad] }, y: { range: [low - room, high + room] } },
-    axes: [axis, { ...axis, size: 64 }],
+    axes: [{ ...axis, space: 90, values: (_u, splits, _axis, _space, step) => splits.map((t) => timeText(t, step)) }, { ...axis, size: 64 }],
     series: [{}, ...series],
   };
+}
+
+/** timeText is a moment on the axis, as fine as the steps there are. */
+function timeText(seconds: number, step: number): string {
+  const at = new Date(seconds * 1000);
+  if (step >= 86_400) return at.toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
+  return at.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hour12: false, ...(step < 60 ? { second: '2-digit' } : {}) });
 }

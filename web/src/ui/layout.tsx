@@ -25,7 +25,7 @@ export function Card({ title, actions, children, flush, className, id }: { title
           {actions && <div className="flex flex-wrap items-center gap-2">{actions}</div>}
         </div>
       )}
-      <div className={flush ? undefined : 'p-4 sm:p-5'}>{children}</div>
+      <div className={flush ? 'overflow-hidden rounded-b-xl' : 'p-4 sm:p-5'}>{children}</div>
     </section>
   );
 }

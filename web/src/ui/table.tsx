@@ -28,7 +28,7 @@ export function Table<T>({ caption, columns, rows, id, mark }: { caption: string
     return () => observer.disconnect();
   }, []);
   return (
-    <div ref={box} className="overflow-x-auto" {...(scrolls ? { role: 'region', 'aria-label': caption, tabIndex: 0 } : {})}>
+    <div ref={box} className="overflow-x-auto -outline-offset-2" {...(scrolls ? { role: 'region', 'aria-label': caption, tabIndex: 0 } : {})}>
       <table className="w-full text-left text-sm">
         <caption className="sr-only">{caption}</caption>
         <thead>
