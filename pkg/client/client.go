@@ -169,6 +169,14 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		// The daemon was killed. The next one, which systemd starts, has its socket.
 		resp, err = c.http.Do(req)
 	}
+	if err != nil && neverSent(err) && (r.body == nil || req.GetBody != nil) {
+		if r.body != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, fault.Wrap(err, fault.Internal, "client/invalid-request", "The request cannot be made again.")
+			}
+		}
+		resp, err = c.http.Do(req)
+	}
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
 	}

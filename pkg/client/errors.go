@@ -66,6 +66,13 @@ func hungUp(err error) bool {
 	return false
 }
 
+// neverSent reports that a kept connection was found closed before anything of
+// the request was written: it was not counted as under way yet. net/http has no
+// type for that, and repeats by itself only what changes nothing.
+func neverSent(err error) bool {
+	return err != nil && root(err).Error() == "http: server closed idle connection"
+}
+
 // root is the innermost error: the outer ones repeat the URL.
 func root(err error) error {
 	for {

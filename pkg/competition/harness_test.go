@@ -93,12 +93,17 @@ func (w *world) published(kind event.Type) (out []event.Event) {
 
 // run scores until the test ends or stop is called.
 func (w *world) run() (stop func()) {
+	end, ended := w.begin()
+	return func() { end(); <-ended }
+}
+
+// begin is run for who wants something to happen between the asking and the end.
+func (w *world) begin() (end func(), ended <-chan struct{}) {
 	c, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); w.Run(c) }()
-	stop = func() { cancel(); <-done }
-	w.t.Cleanup(stop)
-	return stop
+	w.t.Cleanup(func() { cancel(); <-done })
+	return cancel, done
 }
 
 func (w *world) user() auth.Actor {

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,6 +126,12 @@ func ask(client *http.Client, method string) error {
 		req.Body, req.ContentLength = nil, 0
 	}
 	res, err := client.Do(req)
+	var closed *url.Error
+	if errors.As(err, &closed) && closed.Err.Error() == "http: server closed idle connection" {
+		// Nothing of it was written; net/http does not repeat a POST all the
+		// same. MedForge's client does as this test.
+		return ask(client, method)
+	}
 	if err != nil {
 		return err
 	}

@@ -92,10 +92,27 @@ func readRoots(file string) (*x509.CertPool, error) {
 // tried again with growing waits; meanwhile the old certificate is served.
 func (a *ACME) Run(ctx context.Context) {
 	defer a.cache.Stop()
-	if err := a.magic.ManageAsync(ctx, a.names); err != nil {
-		a.magic.Logger.Error("certificates are not managed", zap.Error(err))
+	// One name first: two that are asked for together before there is an account
+	// make one each, only one is kept, and the authority refuses to renew what the
+	// other has got.
+	a.manage(ctx, a.names[:1])
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for len(a.names) > 1 && len(a.cache.AllMatchingCertificates(probe(a.names[0]))) == 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
+	a.manage(ctx, a.names[1:])
 	<-ctx.Done()
+}
+
+func (a *ACME) manage(ctx context.Context, names []string) {
+	if err := a.magic.ManageAsync(ctx, names); err != nil {
+		a.magic.Logger.Error("certificates are not managed", zap.Strings("names", names), zap.Error(err))
+	}
 }
 
 // Certificate is tls.Config.GetCertificate.
