@@ -22,6 +22,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/testkit/ctrdtest"
+	"github.com/medforge/medforge/pkg/testkit/nettest"
 )
 
 // programs is the folder with medforge and medforged.
@@ -84,7 +85,7 @@ func newHostDown(t testing.TB, more string) *host {
 			t.Error(err)
 		}
 	})
-	h.port = freePort(t)
+	h.port = nettest.FreePort(t)
 	config := fmt.Sprintf(`domain = "localhost"
 data_dir = "%[1]s/data"
 run_dir = "%[1]s/run"
@@ -108,16 +109,6 @@ driver = "simulated"
 		t.Fatal(err)
 	}
 	return h
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // up starts the daemon and waits until it serves.

@@ -22,6 +22,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/medforge/medforge/pkg/testkit/gobuild"
+	"github.com/medforge/medforge/pkg/testkit/nettest"
 	"github.com/medforge/medforge/pkg/testkit/tlstest"
 )
 
@@ -51,7 +52,7 @@ const (
 func startNameserver(t *testing.T) *nameserver {
 	t.Helper()
 	n := &nameserver{txt: map[string][]string{}}
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	udp, err := net.ListenPacket("udp", free(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,12 +164,7 @@ func start(t *testing.T, env []string, program string, args ...string) {
 // free is an address that nobody listens on.
 func free(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", nettest.FreePort(t))
 }
 
 // authority is a running pebble.
