@@ -41,7 +41,7 @@ type Session struct {
 type SessionCreate struct {
 	Tier   string `json:"tier,omitempty" enum:"public,private" default:"public" doc:"Who may reach the IDE. private is known and not offered yet."`
 	PackID string `json:"pack_id,omitempty" maxLength:"100" doc:"The Pack to run; the one in use when empty."`
-	From   string `json:"from,omitempty" maxLength:"100" doc:"Id or slug of a session whose newest snapshot the workspace starts from."`
+	From   string `json:"from,omitempty" maxLength:"100" doc:"Whose files the workspace starts with: a session's slug or id for its newest snapshot, SLUG@SNAPSHOT for one by name." example:"k3v7q2xa@stop-1764000000000"`
 }
 
 // SessionCreated is the answer to it.

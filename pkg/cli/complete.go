@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +30,26 @@ func (a *app) completeSlugs(want func(api.SessionStatus) bool) completion {
 		}
 		return out, err
 	})
+}
+
+// completeFrom offers what a session can start from: slugs, and after SLUG@ the
+// names of that session's snapshots, newest first.
+func (a *app) completeFrom() completion {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		slug, _, named := strings.Cut(toComplete, "@")
+		if !named {
+			return a.completeSlugs(nil)(cmd, args, toComplete)
+		}
+		return a.complete(func(ctx context.Context) ([]string, error) {
+			snaps, err := a.client.Snapshots(ctx, slug)
+			slices.Reverse(snaps)
+			var out []string
+			for _, n := range snaps {
+				out = append(out, fmt.Sprintf("%s@%s\t%s", slug, n.Name, timeText(n.CreatedAt)))
+			}
+			return out, err
+		})(cmd, args, toComplete)
+	}
 }
 
 func (a *app) completeGPUs() completion {

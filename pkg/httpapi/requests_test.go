@@ -40,6 +40,7 @@ func TestBadRequests(t *testing.T) {
 		{name: "large body", method: "POST", path: "/api/v1/sessions", body: `{"from":"` + strings.Repeat("x", 2<<20) + `"}`, status: 413, code: api.CodeTooLarge},
 		{name: "private", method: "POST", path: "/api/v1/sessions", body: `{"tier":"private"}`, status: 501, code: "sessions/private-tier-not-implemented"},
 		{name: "unknown from", method: "POST", path: "/api/v1/sessions", body: `{"from":"zzzzzzzz"}`, status: 404, code: "sessions/not-found"},
+		{name: "bad from", method: "POST", path: "/api/v1/sessions", body: `{"from":"zzzzzzzz@monday"}`, status: 422, code: "sessions/invalid-from"},
 		{name: "unknown query", method: "GET", path: "/api/v1/sessions?limt=3", status: 422, code: api.CodeInvalidRequest, loc: "query.limt"},
 		{name: "limit 0", method: "GET", path: "/api/v1/sessions?limit=0", status: 400, code: api.CodeInvalidLimit},
 		{name: "limit 501", method: "GET", path: "/api/v1/sessions?limit=501", status: 400, code: api.CodeInvalidLimit},

@@ -219,6 +219,7 @@ func testClone(t *testing.T, k WorkspacesKit) {
 	path := made(t, k.Workspaces, ref)
 	write(t, filepath.Join(path, "file"), "text")
 	s := snapshot(t, k.Workspaces, ref, "stop-1")
+	write(t, filepath.Join(path, "file"), "later")
 	other := snapshot(t, k.Workspaces, ref, "stop-2")
 	to, clone := cloned(t, k.Workspaces, session.Snapshot{Ref: s.Ref, Name: s.Name})
 	wantTop(t, clone)
@@ -232,7 +233,7 @@ func testClone(t *testing.T, k WorkspacesKit) {
 	must(t, again.Create(patient(t), to), "Create over a clone")
 	wantText(t, filepath.Join(clone, "file"), "changed")
 	wantKind(t, again.Clone(patient(t), s, ref), fault.Exists, "Clone over the original")
-	wantText(t, filepath.Join(path, "file"), "text")
+	wantText(t, filepath.Join(path, "file"), "later")
 	if list, err := again.Snapshots(patient(t), to); err != nil || len(list) != 0 {
 		t.Errorf("a clone has the snapshots %v, %v", list, err)
 	}

@@ -18,13 +18,13 @@ type StartRequest struct {
 	Tier   Tier   // empty: public
 	PackID string // empty: the configured Pack
 	// From is the slug or id of a session whose newest snapshot the workspace
-	// begins with. Empty: an empty workspace.
+	// begins with, or SLUG@SNAPSHOT for an older one. Empty: an empty workspace.
 	From string
 }
 
 // Start claims a GPU and the slots and returns the row at Starting; the rest
 // happens in the background, whatever becomes of the caller. Errors:
-// NotImplemented (tier private), Invalid (tier, Pack), NotFound (From),
+// NotImplemented (tier private), Invalid (tier, Pack, From), NotFound (From),
 // Conflict "sessions/no-snapshot", LimitReached
 // "sessions/user-limit-reached" and "sessions/no-gpu-available", Denied (from
 // inside a session), Unavailable (containerd, the workspaces or the GPUs).
@@ -48,7 +48,7 @@ func (s *Service) Start(ctx context.Context, a auth.Actor, r StartRequest) (Sess
 	if err != nil {
 		return Session{}, err
 	}
-	from, err := s.newestSnapshot(ctx, a, r.From)
+	from, err := s.snapshotFrom(ctx, a, r.From)
 	if err != nil {
 		return Session{}, err
 	}
@@ -97,30 +97,6 @@ func (s *Service) claim(ctx context.Context, row Session, gpus []GPU, userLimit 
 		}
 		return got, err
 	}
-}
-
-// newestSnapshot names the newest snapshot of a session that the caller may
-// see, as "<session id>@<name>"; empty for no wish.
-func (s *Service) newestSnapshot(ctx context.Context, a auth.Actor, ref string) (string, error) {
-	if ref == "" {
-		return "", nil
-	}
-	row, err := s.Get(ctx, a, ref)
-	if err != nil {
-		return "", err
-	}
-	list, err := s.o.Workspaces.Snapshots(ctx, row.Ref())
-	if err != nil {
-		return "", err
-	}
-	if len(list) == 0 {
-		hint := "It never ran to a stop."
-		if row.Status.Active() {
-			hint = "A snapshot is taken when it stops: medforge session stop " + row.Slug + "."
-		}
-		return "", fault.New(fault.Conflict, "sessions/no-snapshot", "Session %s has no snapshot to start from. %s", row.Slug, hint)
-	}
-	return row.ID + "@" + list[len(list)-1].Name, nil
 }
 
 // StopOutcome is what a stop found.

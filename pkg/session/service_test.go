@@ -69,16 +69,50 @@ func TestFromSnapshot(t *testing.T) {
 	_, err := r.Start(t.Context(), r.alice, session.StartRequest{From: first.Slug})
 	wantKind(t, err, fault.Conflict, "sessions/no-snapshot")
 	r.write(first, "model.txt", "weights")
-	if _, err := r.Stop(t.Context(), r.alice, first.ID); err != nil {
-		t.Fatal(err)
+	end := func(s session.Session) {
+		t.Helper()
+		if _, err := r.Stop(t.Context(), r.alice, s.ID); err != nil {
+			t.Fatal(err)
+		}
+		r.await(s.ID, session.Stopped)
 	}
-	r.await(first.ID, session.Stopped)
+	end(first)
 	second := r.start(r.alice, session.StartRequest{From: first.Slug})
 	if got := r.read(second, "model.txt"); got != "weights" {
 		t.Errorf("the clone holds %q", got)
 	}
-	_, err = r.Start(t.Context(), r.bob, session.StartRequest{From: first.Slug})
-	wantKind(t, err, fault.NotFound, "sessions/not-found") // somebody else's
+	// An older one by its name, as a restored backup can have it.
+	r.write(first, "model.txt", "more weights")
+	if _, err := r.workspaces.Snapshot(t.Context(), first.Ref(), "stop-9000000000000"); err != nil {
+		t.Fatal(err)
+	}
+	snaps, err := r.Snapshots(t.Context(), r.alice, first.Slug)
+	if err != nil || len(snaps) != 2 {
+		t.Fatalf("snapshots: %v, %v", snaps, err)
+	}
+	end(second)
+	for from, want := range map[string]string{
+		first.Slug: "more weights", first.Slug + "@" + snaps[0].Name: "weights", first.ID + "@stop-9000000000000": "more weights",
+	} {
+		next := r.start(r.alice, session.StartRequest{From: from})
+		if got := r.read(next, "model.txt"); got != want {
+			t.Errorf("from %s the clone holds %q", from, got)
+		}
+		end(next)
+	}
+	_, err = r.Start(t.Context(), r.alice, session.StartRequest{From: first.Slug + "@stop-1"})
+	wantKind(t, err, fault.NotFound, "sessions/snapshot-not-found")
+	if text := err.Error(); !strings.Contains(text, "its newest is stop-9000000000000") || !strings.Contains(text, "medforge session snapshots "+first.Slug) {
+		t.Errorf("it says %s", text)
+	}
+	for _, from := range []string{first.Slug, first.Slug + "@" + snaps[0].Name} {
+		_, err = r.Start(t.Context(), r.bob, session.StartRequest{From: from})
+		wantKind(t, err, fault.NotFound, "sessions/not-found") // somebody else's
+	}
+	for _, from := range []string{"@", "@stop-1", first.Slug + "@", first.Slug + "@monday", first.Slug + "@stop-1@stop-2", first.Slug + "@../stop-1"} {
+		_, err = r.Start(t.Context(), r.alice, session.StartRequest{From: from})
+		wantKind(t, err, fault.Invalid, "sessions/invalid-from")
+	}
 }
 
 func TestRefusals(t *testing.T) {

@@ -66,7 +66,7 @@ func (s *sessions) update(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// start asks for a session; from is the slug of one whose newest snapshot it
+// start asks for a session; from is SLUG or SLUG@SNAPSHOT, whose files it
 // begins with.
 func (s *sessions) start(from string) tea.Cmd {
 	req := api.SessionCreate{From: from}

@@ -67,11 +67,8 @@ func (p *snaps) key(k tea.KeyMsg) (tea.Cmd, bool) {
 		if len(p.list.rows) == 0 {
 			return nil, false
 		}
-		if p.grid.cursor != 0 {
-			p.say("A session begins with the newest snapshot; the older ones are for your admin to bring back.")
-			return nil, false
-		}
-		return p.start(p.session.Slug), true
+		chosen := p.list.rows[len(p.list.rows)-1-p.grid.cursor] // as the view shows them
+		return p.start(p.session.Slug + "@" + chosen.Name), true
 	}
 	return nil, false
 }

@@ -118,12 +118,12 @@ func TestSnapshots(t *testing.T) {
 	r := newRig(t, d, termenv.Ascii, true)
 	r.keys("j", "j", "j", "n")
 	r.golden("snapshots-full")
-	r.keys("j", "enter")
-	r.has("begins with the newest snapshot")
-	r.keys("k", "enter")
-	if !d.called("start from=zz4k2mmq") {
+	oldest := d.snaps["id-zz4k2mmq"][0].Name
+	r.keys("G", "enter") // the newest is on top
+	if !d.called("start from=zz4k2mmq@" + oldest) {
 		t.Errorf("called %v", d.calls)
 	}
+	r.has("Session n3wn3wn3 is starting")
 	r.keys("G", "n")
 	r.golden("snapshots-empty")
 }

@@ -152,7 +152,7 @@ func (w *Workspaces) leftovers(ctx context.Context, user *beneath.Dir, id string
 		return err
 	}
 	for _, e := range entries {
-		if name, temp := strings.CutPrefix(e.Name(), newPrefix); temp && workspace.ValidSnapshot(name) {
+		if name, temp := strings.CutPrefix(e.Name(), newPrefix); temp && session.ValidSnapshot(name) {
 			if err := list.RemoveAll(ctx, e.Name()); err != nil {
 				return err
 			}

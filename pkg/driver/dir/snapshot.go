@@ -106,7 +106,7 @@ func (w *Workspaces) Snapshots(ctx context.Context, ref session.Ref) ([]session.
 	}
 	var out []session.Snapshot
 	for _, e := range entries {
-		if !workspace.ValidSnapshot(e.Name()) {
+		if !session.ValidSnapshot(e.Name()) {
 			continue
 		}
 		s, err := readSnapshot(list, ref, e.Name())

@@ -92,7 +92,7 @@ func (w *Workspaces) Snapshots(ctx context.Context, ref session.Ref) ([]session.
 	var out []session.Snapshot
 	for _, row := range rows {
 		_, name, _ := strings.Cut(row[0], "@")
-		if !workspace.ValidSnapshot(name) {
+		if !session.ValidSnapshot(name) {
 			continue
 		}
 		created, err := strconv.ParseInt(row[1], 10, 64)

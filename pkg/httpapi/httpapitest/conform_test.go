@@ -105,6 +105,8 @@ func conform(t *testing.T, s httpapi.Sessions, bus *event.Bus) {
 	want("from nowhere", err, fault.NotFound, "sessions/not-found")
 	_, err = s.Start(ctx, alice, session.StartRequest{From: row.Slug})
 	want("from no snapshot", err, fault.Conflict, "sessions/no-snapshot")
+	_, err = s.Start(ctx, alice, session.StartRequest{From: row.Slug + "@monday"})
+	want("from no name", err, fault.Invalid, "sessions/invalid-from")
 	for _, call := range []func(ref string, a auth.Actor) error{
 		func(ref string, a auth.Actor) error { _, err := s.Get(ctx, a, ref); return err },
 		func(ref string, a auth.Actor) error { _, err := s.Stop(ctx, a, ref); return err },
@@ -148,9 +150,12 @@ func conform(t *testing.T, s httpapi.Sessions, bus *event.Bus) {
 	if got, err := s.Get(ctx, alice, row.ID); err != nil || got.Status != session.Stopped || got.StoppedAt.IsZero() || got.ErrorMessage != "" {
 		t.Errorf("stopped: %+v, %v", got, err)
 	}
-	if snaps, err := s.Snapshots(ctx, alice, row.Slug); err != nil || len(snaps) != 1 || snaps[0].Ref.SessionID != row.ID {
-		t.Errorf("snapshots: %+v, %v", snaps, err)
+	snaps, err := s.Snapshots(ctx, alice, row.Slug)
+	if err != nil || len(snaps) != 1 || snaps[0].Ref.SessionID != row.ID {
+		t.Fatalf("snapshots: %+v, %v", snaps, err)
 	}
+	_, err = s.Start(ctx, alice, session.StartRequest{From: row.Slug + "@stop-1"})
+	want("from another's name", err, fault.NotFound, "sessions/snapshot-not-found")
 
 	if err := s.SetGPU(ctx, admin, "0", false); err != nil {
 		t.Error(err)
@@ -160,7 +165,7 @@ func conform(t *testing.T, s httpapi.Sessions, bus *event.Bus) {
 	if err := s.SetGPU(ctx, admin, "0", true); err != nil {
 		t.Error(err)
 	}
-	again, err := s.Start(ctx, alice, session.StartRequest{From: row.Slug})
+	again, err := s.Start(ctx, alice, session.StartRequest{From: row.Slug + "@" + snaps[0].Name})
 	if err != nil {
 		t.Fatal(err)
 	}

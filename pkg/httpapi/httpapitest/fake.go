@@ -160,15 +160,18 @@ func (s *Service) Start(_ context.Context, a auth.Actor, r session.StartRequest)
 	defer s.mu.Unlock()
 	from := ""
 	if r.From != "" {
-		row, err := s.get(a, r.From)
+		ref, name, err := session.CutFrom(r.From)
 		if err != nil {
 			return session.Session{}, err
 		}
-		n := s.snaps[row.ID]
-		if len(n) == 0 {
-			return session.Session{}, fault.New(fault.Conflict, "sessions/no-snapshot", "Session %s has no snapshot to start from.", row.Slug)
+		row, err := s.get(a, ref)
+		if err != nil {
+			return session.Session{}, err
 		}
-		from = row.ID + "@" + n[len(n)-1].Name
+		if name, err = session.PickSnapshot(row, s.snaps[row.ID], name); err != nil {
+			return session.Session{}, err
+		}
+		from = row.ID + "@" + name
 	}
 	index := s.freeGPU()
 	if index < 0 {

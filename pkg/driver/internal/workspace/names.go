@@ -6,6 +6,7 @@ package workspace
 import (
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/medforge/medforge/pkg/fault"
@@ -19,16 +20,10 @@ const (
 	Mode = 0o750
 )
 
-var (
-	uuidForm     = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	snapshotForm = regexp.MustCompile(`^stop-([0-9]{1,18})$`)
-)
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
 // ValidID reports whether s has the form of a user's or a session's id.
 func ValidID(s string) bool { return uuidForm.MatchString(s) }
-
-// ValidSnapshot reports whether s has the form of a snapshot of ours.
-func ValidSnapshot(s string) bool { return snapshotForm.MatchString(s) }
 
 // CheckRef errors: Invalid.
 func CheckRef(ref session.Ref) error {
@@ -41,7 +36,7 @@ func CheckRef(ref session.Ref) error {
 
 // CheckSnapshot errors: Invalid.
 func CheckSnapshot(name string) error {
-	if !ValidSnapshot(name) {
+	if !session.ValidSnapshot(name) {
 		return fault.New(fault.Invalid, "workspaces/invalid-snapshot", "a snapshot is named stop-<milliseconds>, not %q", name)
 	}
 	return nil
@@ -49,12 +44,8 @@ func CheckSnapshot(name string) error {
 
 // SnapshotTime is the time in a snapshot's name.
 func SnapshotTime(name string) time.Time {
-	m := snapshotForm.FindStringSubmatch(name)
-	if m == nil {
-		return time.Time{}
-	}
-	ms, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil {
+	ms, err := strconv.ParseInt(strings.TrimPrefix(name, "stop-"), 10, 64)
+	if err != nil || !session.ValidSnapshot(name) {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
