@@ -4,9 +4,11 @@ import (
 	_ "embed" // problems.txt
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strings"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/fault"
@@ -42,16 +44,22 @@ func readMeanings(text string) (map[string]meaning, error) {
 	return all, nil
 }
 
-// problemPage is small enough to need no style of its own.
-var problemPage = template.Must(template.New("").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{.Title}} - MedForge</title>
-<h1>{{.Title}}</h1>
-<p>{{.Meaning}}</p>
-<p><strong>What to do:</strong> {{.ToDo}}</p>
-<p><code>{{.Code}}</code></p>
-</html>
-`))
+// html is a page small enough to need no style of its own.
+func (m meaning) html() g.Node {
+	return h.Doctype(h.HTML(h.Lang("en"),
+		h.Head(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width")),
+			h.TitleEl(g.Text(m.Title+" - MedForge")),
+		),
+		h.Body(
+			h.H1(g.Text(m.Title)),
+			h.P(g.Text(m.Meaning)),
+			h.P(h.Strong(g.Text("What to do:")), g.Text(" "+m.ToDo)),
+			h.P(h.Code(g.Text(m.Code))),
+		),
+	))
+}
 
 // problem explains a code at the address that is its type, to people and to
 // programs. It reports whether the path is one of these.
@@ -68,7 +76,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request) bool {
 		s.writeProblem(w, r, fault.New(fault.NotFound, api.CodeUnknownPath, "There is no problem of this name. docs/problems.md lists them."))
 	case strings.Contains(r.Header.Get("Accept"), "text/html"):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_ = problemPage.Execute(w, m) // the reader is gone
+		_ = m.html().Render(w) // the reader is gone
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(m)

@@ -2,15 +2,17 @@ package httpapi
 
 import (
 	"crypto/sha256"
-	"embed"
+	_ "embed" // signin.css
 	"encoding/base64"
 	"errors"
-	"html/template"
 	"mime"
 	"net/http"
 	"net/url"
 	"os"
 	"time"
+
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
 
 	"github.com/medforge/medforge/pkg/account"
 	"github.com/medforge/medforge/pkg/api"
@@ -19,18 +21,8 @@ import (
 	"github.com/medforge/medforge/pkg/session"
 )
 
-//go:embed signin.html signin.css
-var signInFiles embed.FS
-
-var signInPage = template.Must(template.ParseFS(signInFiles, "signin.html"))
-
-var signInStyle = func() template.CSS {
-	b, err := signInFiles.ReadFile("signin.css")
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	return template.CSS(b)
-}()
+//go:embed signin.css
+var signInStyle string
 
 // signInPolicy allows the page its one style sheet, and its form to come back
 // here. Chromium holds every redirect after a form to form-action as well, so
@@ -47,15 +39,56 @@ func signInPolicy(origin string) string {
 
 // signIn is what the page shows.
 type signIn struct {
-	Style    template.CSS
-	Path     string
-	SignOut  string
 	Base     string
 	Problem  string // what went wrong
 	Email    string
 	Return   string // where to go afterwards, when that is a session's host
 	User     *account.User
 	Sessions []string // URLs of the user's active sessions
+}
+
+// html is the page. html/template is not used: see proxy's pages.
+func (p signIn) html() g.Node {
+	title := "Sign in"
+	if p.User != nil {
+		title = "Signed in"
+	}
+	return h.Doctype(h.HTML(h.Lang("en"),
+		h.Head(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+			h.TitleEl(g.Text(title+" · MedForge")),
+			h.StyleEl(g.Raw(signInStyle)),
+		),
+		h.Body(h.Main(p.main()...)),
+	))
+}
+
+func (p signIn) main() []g.Node {
+	if p.User == nil {
+		return []g.Node{
+			h.H1(g.Text("Sign in to MedForge")),
+			g.If(p.Problem != "", h.P(h.Role("alert"), g.Text(p.Problem))),
+			h.Form(h.Method("post"), h.Action(api.PathSignIn),
+				h.Input(h.Type("hidden"), h.Name("return"), h.Value(p.Return)),
+				h.Label(g.Text("Email "), h.Input(h.Type("email"), h.Name("email"), h.Value(p.Email),
+					h.AutoComplete("username"), h.MaxLength("254"), h.Required(), g.If(p.Email == "", h.AutoFocus()))),
+				h.Label(g.Text("Password "), h.Input(h.Type("password"), h.Name("password"),
+					h.AutoComplete("current-password"), h.MaxLength("128"), h.Required(), g.If(p.Email != "", h.AutoFocus()))),
+				h.Button(g.Text("Sign in")),
+			),
+		}
+	}
+	nodes := []g.Node{h.H1(g.Text("You are signed in as " + p.User.Name))}
+	for _, url := range p.Sessions {
+		nodes = append(nodes, h.P(h.A(h.Href(url), g.Text(url))))
+	}
+	if len(p.Sessions) == 0 {
+		nodes = append(nodes,
+			h.P(g.Text("You have no session. In a terminal:")),
+			h.Pre(h.Code(g.Text("medforge login "+p.Base+"\nmedforge session start"))))
+	}
+	return append(nodes, h.Form(h.Method("post"), h.Action(pathSignOut), h.Button(g.Text("Sign out"))))
 }
 
 const (
@@ -167,17 +200,17 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 }
 
 func (s *Server) writeSignIn(w http.ResponseWriter, r *http.Request, status int, origin string, page signIn) {
-	page.Style, page.Path, page.SignOut, page.Base = signInStyle, api.PathSignIn, pathSignOut, s.BaseURL
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", signInPolicy(origin))
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	page.Base = s.BaseURL
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Security-Policy", signInPolicy(origin))
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	// Not no-referrer: with that a browser sends "Origin: null" with the form.
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "same-origin")
+	header.Set("X-Frame-Options", "DENY")
 	w.WriteHeader(status)
-	if err := signInPage.Execute(w, page); err != nil {
+	if err := page.html().Render(w); err != nil {
 		s.Logger.Debug("the sign-in page was not wholly sent", "request_id", requestOf(r.Context()).id, "error", err)
 	}
 }

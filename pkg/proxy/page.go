@@ -2,20 +2,22 @@ package proxy
 
 import (
 	"crypto/sha256"
-	"embed"
+	_ "embed" // page.css
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strconv"
 	"time"
 
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+
 	"github.com/medforge/medforge/pkg/fault"
 )
 
-//go:embed page.html page.css
-var files embed.FS
+//go:embed page.css
+var style string
 
 // content is one of the small pages that a browser meets instead of the IDE.
 type content struct {
@@ -40,16 +42,25 @@ var (
 		Text: "It may just be starting again; this page tries again by itself. Its output:", Command: "medforge session logs %s", Refresh: 5}
 )
 
-// pages are parsed once; html/template escapes what is put in.
-var pages = template.Must(template.New("page.html").ParseFS(files, "page.html"))
-
-var style = func() template.CSS {
-	b, err := files.ReadFile("page.css")
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	return template.CSS(b)
-}()
+// html is the page. It is built by calls: html/template calls methods by their
+// names, for which the linker keeps every method of the program, a seventh of it.
+func (c content) html(command, home string) g.Node {
+	return h.Doctype(h.HTML(h.Lang("en"),
+		h.Head(
+			h.Meta(h.Charset("utf-8")),
+			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+			g.If(c.Refresh > 0, h.Meta(g.Attr("http-equiv", "refresh"), h.Content(strconv.Itoa(c.Refresh)))),
+			h.TitleEl(g.Text(c.Title+" · MedForge")),
+			h.StyleEl(g.Raw(style)),
+		),
+		h.Body(h.Main(
+			h.H1(g.Text(c.Title)),
+			h.P(g.Text(c.Text)),
+			h.Pre(h.Code(g.Text(command))),
+			h.P(h.A(h.Href(home), g.Text("MedForge"))),
+		)),
+	))
+}
 
 // pagePolicy allows the page its one style sheet and nothing else.
 var pagePolicy = func() string {
@@ -58,21 +69,21 @@ var pagePolicy = func() string {
 		base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }()
 
-func ownHeaders(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", pagePolicy)
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer") // a link with a ticket is nobody else's business
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
+func ownHeaders(header http.Header) {
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Security-Policy", pagePolicy)
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Referrer-Policy", "no-referrer") // a link with a ticket is nobody else's business
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
 }
 
 func (p *Proxy) page(w http.ResponseWriter, r *http.Request, status int, c content, slug string) {
-	h := w.Header()
-	ownHeaders(h)
-	h.Set("Content-Type", "text/html; charset=utf-8")
+	header := w.Header()
+	ownHeaders(header)
+	header.Set("Content-Type", "text/html; charset=utf-8")
 	if c.Refresh > 0 {
-		h.Set("Retry-After", strconv.Itoa(c.Refresh))
+		header.Set("Retry-After", strconv.Itoa(c.Refresh))
 	}
 	command := c.Command
 	if n := len("%s"); len(command) > n && command[len(command)-n:] == "%s" {
@@ -82,12 +93,7 @@ func (p *Proxy) page(w http.ResponseWriter, r *http.Request, status int, c conte
 	if r.Method == http.MethodHead {
 		return
 	}
-	if err := pages.Execute(w, struct {
-		content
-		Command string
-		Style   template.CSS
-		Home    string
-	}{c, command, style, p.o.Hosts.MainOrigin()}); err != nil {
+	if err := c.html(command, p.o.Hosts.MainOrigin()).Render(w); err != nil {
 		p.o.Logger.Debug("a page was not wholly sent", "error", err)
 	}
 }
@@ -103,14 +109,14 @@ type problem struct {
 
 func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, e *fault.Error) {
 	code := status(e)
-	h := w.Header()
-	ownHeaders(h)
-	h.Set("Content-Type", "application/problem+json")
+	header := w.Header()
+	ownHeaders(header)
+	header.Set("Content-Type", "application/problem+json")
 	switch {
 	case code == http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Bearer realm="MedForge"`)
+		header.Set("WWW-Authenticate", `Bearer realm="MedForge"`)
 	case e.RetryAfter > 0:
-		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+		header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	w.WriteHeader(code)
 	if r.Method == http.MethodHead {
