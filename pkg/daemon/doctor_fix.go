@@ -29,7 +29,7 @@ func (d *Daemon) fix(code string) string {
 		"gpus/no-hook":              "apt-get install nvidia-container-toolkit (from NVIDIA's repository), or put the program nvidia-cdi-hook beside medforged",
 		"workspaces/pool-missing":   "zpool import " + pool,
 		"workspaces/zfs-not-loaded": "modprobe zfs",
-		"workspaces/pool-suspended": "zpool status -x; zpool clear " + pool,
+		"workspaces/pool-suspended": "zpool status -v " + pool + "; bring the disk back, then zpool clear " + pool,
 		"workspaces/pool-unhealthy": "zpool status -v " + pool,
 		codePoolDegraded:            "zpool status -v " + pool + "; then zpool replace " + pool + " OLD-DISK NEW-DISK",
 		"workspaces/parent-missing": "zfs create -p " + parent,

@@ -3,10 +3,16 @@
 # scripts/lib.sh, with IMAGE (the folder of test/vm/build) and WORK set.
 
 QEMU_PID=
+GUARD_PID=
+
+# POOL_DISK is the guest's disk for ZFS: SCSI, so that a test can take it away
+# and bring it back, as a cable does (/sys/block/sda/device/state).
+# shellcheck disable=SC2034 # test/vm/run types it
+POOL_DISK=/dev/sda
 
 # vm_start ACCEL...: starts qemu on fresh overlays of the image's disk. vda is
-# the system, vdb for the pool, vdc what the test brings (read-only). No way out
-# of the machine: only ssh leads in, on a free loopback port.
+# the system, POOL_DISK for the pool, vdb what the test brings (read-only). No way
+# out of the machine: only ssh leads in, on a free loopback port.
 vm_start() {
 	local accel=$1
 	PORT=$(free_port)
@@ -14,13 +20,16 @@ vm_start() {
 	# Larger than the image, as a host's disk is; the test grows the file system.
 	qemu-img create -q -f qcow2 -F raw -b "$IMAGE/disk.img" "$WORK/root.qcow2" 64G
 	truncate -s 16G "$WORK/pool.img"
-	# A loaded machine can take long to emulate a start.
-	local append="root=/dev/vda rw console=ttyS0 quiet systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600"
+	# A loaded machine can take long to emulate a start. An emulated kernel can trip
+	# over its own code as it changes it ("Oops: int3", nearly always while it boots):
+	# then it starts again at once.
+	local append="root=/dev/vda rw console=ttyS0 quiet systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600 panic=-1 oops=panic ${MEDFORGE_VM_APPEND:-}"
 	setsid qemu-system-x86_64 -accel "$accel" -cpu max -smp 2 -m 4096 \
 		-display none -monitor none -serial "file:$WORK/serial.log" \
 		-kernel "$IMAGE/vmlinuz" -initrd "$IMAGE/initrd" -append "$append" \
 		-drive "file=$WORK/root.qcow2,if=virtio,format=qcow2,cache=unsafe,discard=unmap" \
-		-drive "file=$WORK/pool.img,if=virtio,format=raw,cache=unsafe,discard=unmap" \
+		-drive "file=$WORK/pool.img,if=none,id=pool,format=raw,cache=unsafe,discard=unmap" \
+		-device virtio-scsi-pci -device scsi-hd,drive=pool \
 		-drive "file=$WORK/payload.img,if=virtio,format=raw,readonly=on" \
 		-netdev "user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:$PORT-:22" \
 		-device virtio-net-pci,netdev=n0 -device virtio-rng-pci \
@@ -29,7 +38,28 @@ vm_start() {
 	disown # one that ends by itself is told by vm_wait, not by the shell
 }
 
+# vm_guard: ends the machine as soon as its kernel panics after its start, so that
+# whoever waits for it does not wait for nothing.
+vm_guard() {
+	local before
+	before=$(grep -c 'Kernel panic' "$WORK/serial.log") || true
+	(
+		while kill -0 "$QEMU_PID" 2>/dev/null; do
+			sleep 2
+			(($(grep -c 'Kernel panic' "$WORK/serial.log") == before)) || kill -KILL "$QEMU_PID"
+		done
+	) </dev/null >/dev/null 2>&1 &
+	GUARD_PID=$!
+	disown
+}
+
+vm_unguard() {
+	[[ -z $GUARD_PID ]] || kill "$GUARD_PID" 2>/dev/null || true
+	GUARD_PID=
+}
+
 vm_stop() {
+	vm_unguard
 	[[ -n $QEMU_PID ]] || return 0
 	kill -TERM "$QEMU_PID" 2>/dev/null || true
 	local left=50
@@ -65,6 +95,7 @@ vm_wait() {
 	done
 	# "degraded" is a unit of the image's own that failed; the tests look at ours.
 	guest systemctl is-system-running --wait >/dev/null || true
+	vm_guard
 }
 
 # vm_boot: with KVM where it works (a /dev/kvm that exists can still hang a
@@ -84,6 +115,7 @@ vm_boot() {
 vm_reboot() {
 	local old
 	old=$(guest cat /proc/sys/kernel/random/boot_id)
+	vm_unguard
 	guest systemctl reboot || true
 	vm_wait "${MEDFORGE_VM_BOOT_S:-900}" "$old"
 }

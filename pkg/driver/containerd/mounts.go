@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"net/netip"
 	"os"
@@ -64,7 +65,15 @@ func shmSize(most int64, l session.Limits) int64 {
 }
 
 // etcFiles are the files of /etc that a session has of its own.
-var etcFiles = [...]string{"hosts", "resolv.conf", "hostname"}
+var etcFiles = [...]string{"hosts", "resolv.conf", "hostname", promptFile}
+
+// promptFile is what bash reads before each prompt, by PROMPT_COMMAND.
+const promptFile = "medforge-prompt"
+
+// promptText tells in the terminal that the workspace is nearly full.
+//
+//go:embed prompt.bash
+var promptText string
 
 // writeEtc makes them. address is invalid where there is no network.
 func (d *Driver) writeEtc(slug string, address netip.Addr) error {
@@ -80,6 +89,7 @@ func (d *Driver) writeEtc(slug string, address netip.Addr) error {
 		"hosts":       "127.0.0.1 localhost\n" + own + " " + slug + "\n",
 		"resolv.conf": string(resolv),
 		"hostname":    slug + "\n",
+		promptFile:    promptText,
 	}
 	if err := os.MkdirAll(d.etcDir(slug), 0o755); err != nil {
 		return fmt.Errorf("making the session's files of /etc: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 
 	"github.com/medforge/medforge/pkg/session"
 )
@@ -36,6 +38,9 @@ func TestDefaultPack(t *testing.T) {
 		t.Errorf("the Pack is %+v", pack)
 	}
 	s := h.spec(t, pack.Digest)
+	// A small file system of its own, as a dataset with a quota is.
+	noErr(t, unix.Mount("none", s.WorkspacePath, "tmpfs", 0, "size=256m,mode=755,uid=1000,gid=1000"))
+	t.Cleanup(func() { _ = unix.Unmount(s.WorkspacePath, unix.MNT_DETACH) })
 	s.Limits = session.Limits{CPUMillis: 2000, MemoryBytes: 2 << 30, PIDs: 1024}
 	noErr(t, h.Driver.Create(t.Context(), s))
 	noErr(t, h.Driver.Start(t.Context(), s.Slug))
@@ -70,6 +75,37 @@ func TestDefaultPack(t *testing.T) {
 		}
 		if got := h.exec(t, s.Slug, "sh", "-c", "cd; pwd; touch x /tmp/y; python3 -c 'import multiprocessing; print(multiprocessing.Value(\"i\", 7).value)'"); got != "/workspace\n7\n" {
 			t.Errorf("the shell says %q", got)
+		}
+	})
+	t.Run("a terminal tells that the workspace is nearly full", func(t *testing.T) {
+		var st unix.Statfs_t
+		until := func(percent uint64) uint64 {
+			noErr(t, unix.Statfs(s.WorkspacePath, &st))
+			return st.Blocks*uint64(st.Bsize)*percent/100 - (st.Blocks-st.Bfree)*uint64(st.Bsize)
+		}
+		fill := func(name string, percent uint64) {
+			noErr(t, os.WriteFile(filepath.Join(s.WorkspacePath, name), make([]byte, until(percent)), 0o644))
+		}
+		// What a person types, each line at a prompt, and how often they are told.
+		prompts := func() int {
+			return strings.Count(h.exec(t, s.Slug, "bash", "-c", `printf 'true\ntrue\n' | bash -i 2>&1`), "medforge: /workspace is ")
+		}
+		for _, step := range []struct {
+			percent uint64
+			told    int
+		}{{0, 0}, {85, 1}, {97, 1}} {
+			if step.percent > 0 {
+				fill(fmt.Sprint(step.percent), step.percent)
+			}
+			if got := prompts(); got != step.told {
+				t.Errorf("at %d %% two prompts tell %d times, want %d", step.percent, got, step.told)
+			}
+		}
+		// VS Code's terminal, and a shell in it.
+		const vscode = "/opt/code-server/node_modules/code-server/lib/vscode/out/vs/workbench/contrib/terminal/common/scripts/shellIntegration-bash.sh"
+		out := h.exec(t, s.Slug, "bash", "-c", `printf 'true\nbash -i\necho in"ner"\n' | VSCODE_INJECTION=1 bash --init-file `+vscode+` -i 2>&1`)
+		if strings.Count(out, "medforge: /workspace is ") != 1 || !strings.Contains(out, "inner") || strings.Contains(out, "not found") {
+			t.Errorf("VS Code's terminal says %q", out)
 		}
 	})
 	began := time.Now()

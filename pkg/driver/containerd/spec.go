@@ -115,7 +115,8 @@ func environment(s session.Spec, pack []string) []string {
 		"NVIDIA_VISIBLE_DEVICES=" + visible,
 		"CUDA_VISIBLE_DEVICES=0", // of the one it has
 	}
-	defaults := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SHELL=/bin/bash"}
+	defaults := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "SHELL=/bin/bash",
+		"PROMPT_COMMAND=. /etc/" + promptFile}
 	return merge(merge(defaults, pack), ours)
 }
 

@@ -15,7 +15,7 @@ func (w *Workspaces) Check(ctx context.Context) error {
 		return err
 	}
 	if health != "ONLINE" && health != "DEGRADED" {
-		return fault.New(fault.Unavailable, "workspaces/pool-unhealthy", "the pool %s is %s: zpool status %[1]s", w.pool(), health)
+		return w.unhealthy(health)
 	}
 	d, err := w.get(ctx, w.cfg.Parent, "type", "mounted", "mountpoint", "readonly", "available", "keystatus")
 	if err != nil {
@@ -48,7 +48,7 @@ func (w *Workspaces) Check(ctx context.Context) error {
 
 // Health says whether the pool is as it should be. Errors: Unavailable
 // "workspaces/pool-degraded" for one that lost a device and still serves, which
-// Check lets pass, and "workspaces/pool-unhealthy".
+// Check lets pass, "workspaces/pool-suspended" and "workspaces/pool-unhealthy".
 func (w *Workspaces) Health(ctx context.Context) error {
 	health, err := w.poolHealth(ctx)
 	switch {
@@ -59,6 +59,15 @@ func (w *Workspaces) Health(ctx context.Context) error {
 	case health == "DEGRADED":
 		return fault.New(fault.Unavailable, "workspaces/pool-degraded",
 			"the pool %s is DEGRADED: it serves, and another failure may lose it: zpool status %[1]s", w.pool())
+	}
+	return w.unhealthy(health)
+}
+
+// unhealthy is the error for a pool that does not serve.
+func (w *Workspaces) unhealthy(health string) error {
+	if health == "SUSPENDED" {
+		return fault.New(fault.Unavailable, "workspaces/pool-suspended",
+			"the pool %s is SUSPENDED: a disk does not answer, and what must reach it waits: zpool status -v %[1]s; bring the disk back, then zpool clear %[1]s", w.pool())
 	}
 	return fault.New(fault.Unavailable, "workspaces/pool-unhealthy", "the pool %s is %s: zpool status %[1]s", w.pool(), health)
 }

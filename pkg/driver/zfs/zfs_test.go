@@ -156,7 +156,7 @@ func TestCheck(t *testing.T) {
 	for _, tt := range []struct{ health, old, new, code, healthCode string }{
 		{"ONLINE", "", "", "", ""},
 		{"DEGRADED", "", "", "", "workspaces/pool-degraded"},
-		{"SUSPENDED", "", "", "workspaces/pool-unhealthy", "workspaces/pool-unhealthy"},
+		{"SUSPENDED", "", "", "workspaces/pool-suspended", "workspaces/pool-suspended"},
 		{"ONLINE", "type\tfilesystem", "type\tvolume", "workspaces/zfs-parent", ""},
 		{"ONLINE", "mounted\tyes", "mounted\tno", "workspaces/not-mounted", ""},
 		{"ONLINE", "/tank/w", "legacy", "workspaces/mountpoint", ""},

@@ -1,0 +1,176 @@
+package vm_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	gpuNode = "/dev/nvidia0"
+	// A device node of another driver in the GPU's place: FUSE's, which anybody
+	// may open and no container gets by itself.
+	gpuMajor, gpuMinor = 10, 229
+	gpuLink            = "/dev/char/10:229"
+)
+
+// cdiSpec is an operator's, for the GPU of test/vm/nvml.
+const cdiSpec = `{"cdiVersion": "0.5.0", "kind": "nvidia.com/gpu", "devices": [
+	{"name": "GPU-5f1a7c2e-0000-4000-8000-000000000001", "containerEdits": {"deviceNodes": [{"path": "/dev/nvidia0"}]}}]}`
+
+// TestDaemonReloadTakesNoDevice: systemd sets the devices of its units anew when
+// it is reloaded, by what it can find in /dev/char
+// (https://github.com/NVIDIA/nvidia-container-toolkit/issues/48). A session's
+// control group is runc's own and no unit's, so that it keeps its GPU even where
+// the link is gone; and medforged makes the link, for containers of others.
+func TestDaemonReloadTakesNoDevice(t *testing.T) {
+	withGPUNode(t)
+	p, s, i, pid := session(t)
+	if target, err := os.Readlink(gpuLink); err != nil || target != "../nvidia0" {
+		t.Errorf("%s: %q, %v", gpuLink, target, err)
+	}
+	for _, g := range cgroupsOf(t, pid) {
+		if strings.Contains(g, ".scope") || strings.Contains(g, ".service") || strings.Contains(g, ".slice") {
+			t.Errorf("the session is in a unit of systemd's: %s", g)
+		}
+	}
+	opens := func(when string) {
+		t.Helper()
+		if code, errno := i.do("GET", "/probe/open?path="+gpuNode, ""); code != 200 || errno != "" {
+			t.Errorf("%s, opening %s in the session: %d %s", when, gpuNode, code, errno)
+		}
+	}
+	opens("at the start")
+
+	// Two containers of another program's, by runc's way through systemd. That the
+	// second loses its device is what shows that this test can fail.
+	linked := otherContainer(t, "linked")
+	run(t, "rm", gpuLink)
+	bare := otherContainer(t, "bare")
+	for name, pid := range map[string]int{"linked": linked, "bare": bare} {
+		if err := opensInGroup(t, pid); err != nil {
+			t.Errorf("before the reload, the container %s: %v", name, err)
+		}
+	}
+	if err := os.Symlink("../nvidia0", gpuLink); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "systemctl", "daemon-reload")
+	opens("after systemctl daemon-reload")
+	if err := opensInGroup(t, linked); err != nil {
+		t.Errorf("after the reload, the container with a link in /dev/char: %v", err)
+	}
+	if err := opensInGroup(t, bare); err == nil {
+		t.Error("a reload takes nothing from a container without a link in /dev/char: this test shows nothing")
+	}
+
+	run(t, "rm", gpuLink)
+	run(t, "systemctl", "daemon-reload")
+	opens("after a reload without the link")
+	run(t, "systemctl", "restart", "medforged.service")
+	well(t)
+	opens("after medforged's restart")
+	lives(t, p, s, i, pid)
+}
+
+// withGPUNode makes medforged work on the GPU of test/vm/nvml, until the test ends.
+func withGPUNode(t *testing.T) {
+	t.Helper()
+	run(t, "modprobe", "fuse")
+	if err := unix.Mknod(gpuNode, unix.S_IFCHR|0o666, int(unix.Mkdev(gpuMajor, gpuMinor))); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "chmod", "666", gpuNode)
+	run(t, "rm", "-f", gpuLink) // udev's
+	run(t, "mkdir", "-p", "/etc/cdi")
+	const spec = "/etc/cdi/test.json"
+	if err := os.WriteFile(spec, []byte(cdiSpec), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		run(t, "rm", "-f", gpuNode, spec, gpuLink)
+		if err := os.Symlink("../fuse", gpuLink); err != nil {
+			t.Error(err)
+		}
+	})
+	configured(t, `driver = "simulated"`, `driver = "nvml"
+library_path = "/mnt/payload/libnvidia-ml.so.1"`)
+}
+
+// configured restarts the daemon with one setting changed, until the test ends.
+func configured(t *testing.T, from, to string) {
+	t.Helper()
+	config, err := os.ReadFile(configPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(config), from) {
+		t.Fatalf("%s has no %s:\n%s", configPath, from, config)
+	}
+	with := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(configPath, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run(t, "systemctl", "restart", "medforged.service")
+		well(t)
+	}
+	t.Cleanup(func() { with(string(config)) })
+	with(strings.Replace(string(config), from, to, 1))
+}
+
+// otherContainer runs a container that is not MedForge's, with the GPU's node, in
+// a control group that systemd manages, as Docker and Kubernetes do by default.
+// It returns its main process.
+func otherContainer(t *testing.T, name string) int {
+	t.Helper()
+	ctr := func(args ...string) string { return run(t, "ctr", append([]string{"-n", "other"}, args...)...) }
+	if ctr("images", "ls", "-q") == "" {
+		ctr("images", "import", "/mnt/payload/pack.oci.tar")
+	}
+	image, _, _ := strings.Cut(ctr("images", "ls", "-q"), "\n")
+	ctr("run", "-d", "--runc-systemd-cgroup", "--cgroup", "system.slice:other:"+name, "--device", gpuNode, image, name, "/ide", "child-sleep")
+	t.Cleanup(func() {
+		ctr("tasks", "rm", "-f", name)
+		ctr("containers", "rm", name)
+	})
+	for line := range strings.Lines(ctr("tasks", "ls")) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == name {
+			pid, err := strconv.Atoi(f[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatalf("the container %s does not run", name)
+	return 0
+}
+
+// cgroupsOf are a process's control groups, as lines "0::/path" (cgroups(7)).
+func cgroupsOf(t *testing.T, pid int) []string {
+	t.Helper()
+	return strings.Split(run(t, "cat", "/proc/"+strconv.Itoa(pid)+"/cgroup"), "\n")
+}
+
+// opensInGroup opens the GPU's node in another process's control group, which is
+// what decides about devices.
+func opensInGroup(t *testing.T, pid int) error {
+	t.Helper()
+	group := ""
+	for _, line := range cgroupsOf(t, pid) {
+		if f := strings.SplitN(line, ":", 3); len(f) == 3 && (f[1] == "devices" || f[1] == "" && group == "") {
+			group = filepath.Join("/sys/fs/cgroup", f[1], f[2])
+		}
+	}
+	code, _, stderr := try(t, "sh", "-c", `echo $$ >"$1/cgroup.procs" && exec 3<>"$2"`, "sh", group, gpuNode)
+	if code != 0 {
+		return errors.New(stderr)
+	}
+	return nil
+}
