@@ -29,8 +29,7 @@ func (x *terminal) press(t testing.TB, keys string) {
 	}
 }
 
-// onScreen is the full-screen program on a terminal. TERM is tmux's, which cannot
-// be asked for its background: nobody would answer here.
+// onScreen is the full-screen program on a terminal.
 func onScreen(t testing.TB, h *httpapitest.Host, args ...string) *terminal {
 	t.Helper()
 	return onTerminal(t, h, 100, []string{"TERM=tmux-256color"}, args...)

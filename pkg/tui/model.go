@@ -62,6 +62,8 @@ type model struct {
 	note           string
 	noteBad        bool
 	noteEnds       time.Time
+	question       tea.Cmd // asks the terminal for its background; nil: nothing is asked
+	blank          bool    // until it has answered, or the first frame waits no longer
 }
 
 // Lines that are not the screen's: tabs and a rule above, keys below.
@@ -136,7 +138,7 @@ func tick() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { r
 // Init begins the feed's messages and the clock. The first feedMsg loads
 // everything.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(m.listen(), m.clock(), m.screen().shown())
+	return tea.Batch(m.question, m.listen(), m.clock(), m.screen().shown())
 }
 
 // Update is the one place that changes anything.
@@ -144,6 +146,14 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch x := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.columns, m.lines = x.Width, x.Height
+		return m, nil
+	case backgroundMsg:
+		m.blank = false
+		if x.known && x.dark != m.th.dark {
+			m.th.r.SetHasDarkBackground(x.dark)
+			m.th.dark = x.dark
+			m.contests.pageW = 0 // rendered with the other's colours
+		}
 		return m, nil
 	case tea.KeyMsg:
 		return m, m.onKeys(x)
@@ -318,6 +328,9 @@ func (m *model) onMouse(e tea.MouseMsg) tea.Cmd {
 
 // View draws the whole screen, exactly as large as the terminal.
 func (m *model) View() string {
+	if m.blank {
+		return ""
+	}
 	if m.columns < 20 || m.lines < 6 {
 		return box("Too small.\nEnlarge it,\nor q quits.", m.columns, m.lines)
 	}

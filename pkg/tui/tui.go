@@ -76,8 +76,16 @@ func Run(outer context.Context, d Daemon, o Options) error {
 	reading.Go(func() { m.feed.run(ctx) })
 	// Signals end outer, by whoever made it. Bubble Tea's own handler beside that
 	// can hang in sending its message to a loop that has ended.
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(o.In), tea.WithOutput(out), tea.WithAltScreen(),
+	keys := &keyboard{File: o.In, done: true}
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(keys), tea.WithOutput(out), tea.WithAltScreen(),
 		tea.WithMouseCellMotion(), tea.WithFPS(frames))
+	if r.ColorProfile() != termenv.Ascii && askable(o.Getenv) {
+		m.blank, m.question, keys.done = true, out.askBackground, false
+		keys.answered = func(colour string) {
+			dark, known := darkColour(colour)
+			p.Send(backgroundMsg{known, dark})
+		}
+	}
 	_, err := p.Run()
 	cancel()
 	reading.Wait()
@@ -91,16 +99,14 @@ func Run(outer context.Context, d Daemon, o Options) error {
 // fewer of them cost less while nothing happens.
 const frames = 30
 
-// renderer knows the terminal's colours and background. It asks the terminal
-// here, before Bubble Tea reads from it.
+// renderer knows the terminal's colours and, until the terminal has told it,
+// what the environment says of its background. It asks nothing.
 func renderer(out io.Writer, o Options) *lipgloss.Renderer {
 	r := lipgloss.NewRenderer(out, termenv.WithEnvironment(environ(o.Getenv)))
-	if o.NoColor || r.ColorProfile() == termenv.Ascii {
+	if o.NoColor {
 		r.SetColorProfile(termenv.Ascii)
-		r.SetHasDarkBackground(true)
-		return r
 	}
-	_ = r.HasDarkBackground()
+	r.SetHasDarkBackground(darkUnasked(o.Getenv))
 	return r
 }
 
