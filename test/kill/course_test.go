@@ -22,6 +22,13 @@ type course struct {
 	last  []life
 }
 
+// drive takes the wheel of a world.
+func drive(w *world, rng *rand.Rand) *course {
+	c := &course{world: w, rng: rng, known: map[string]*known{}, hits: map[string]int{}}
+	w.unquiet = c.restless
+	return c
+}
+
 // known is what the test knows of a session.
 type known struct {
 	may  []session.Status // states it may rest in; nil: any
@@ -125,18 +132,17 @@ func (c *course) diesNow(err error) bool {
 	}
 }
 
-func (c *course) quiet() bool {
-	return len(c.rows(session.Starting, session.Stopping)) == 0 && c.allAsWanted()
-}
+func (c *course) quiet() bool { return len(c.restless()) == 0 }
 
-// allAsWanted says that every session rests where it may.
-func (c *course) allAsWanted() bool {
-	for _, row := range c.rows() {
-		if k := c.known[row.ID]; k != nil && k.may != nil && !slices.Contains(k.may, row.Status) && row.Status.Active() {
-			return false
+// restless lists the sessions that are on their way, or rest where they may not.
+func (c *course) restless() (out []string) {
+	for _, row := range c.rows(session.Starting, session.Running, session.Stopping) {
+		k := c.known[row.ID]
+		if unwanted := k != nil && k.may != nil && !slices.Contains(k.may, row.Status); row.Status != session.Running || unwanted {
+			out = append(out, fmt.Sprintf("session %s is %s (%s %q)", row.Slug, row.Status, row.StopReason, row.ErrorMessage))
 		}
 	}
-	return true
+	return out
 }
 
 func (c *course) know(id string) *known {

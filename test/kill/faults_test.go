@@ -27,13 +27,11 @@ import (
 )
 
 // newCourse is a world whose daemon runs, with nothing armed.
-func newCourse(t *testing.T, cfg store.Config) *course {
-	return &course{world: newWorld(t, cfg), rng: rand.New(rand.NewPCG(1, 1)), known: map[string]*known{}, hits: map[string]int{}}
-}
+func newCourse(t *testing.T, cfg store.Config) *course { return newCourseOn(t, cfg, nil) }
 
 // newCourseOn has its data directory on a disk that prepare makes.
 func newCourseOn(t *testing.T, cfg store.Config, prepare func(t *testing.T, dir string)) *course {
-	return &course{world: newWorldOn(t, cfg, prepare), rng: rand.New(rand.NewPCG(1, 1)), known: map[string]*known{}, hits: map[string]int{}}
+	return drive(newWorldOn(t, cfg, prepare), rand.New(rand.NewPCG(1, 1)))
 }
 
 func smallDisk(t *testing.T, dir string) {

@@ -103,10 +103,7 @@ func TestKills(t *testing.T) {
 	storetest.Both(t, func(t *testing.T, cfg store.Config) {
 		t.Logf("seed %d; again: MEDFORGE_KILL_SEED=%d go test -run '%s' ./test/kill", seed, seed, t.Name())
 		begin := time.Now()
-		c := &course{
-			world: newWorld(t, cfg), rng: rand.New(rand.NewPCG(seed, uint64(len(cfg.Driver)))),
-			known: map[string]*known{}, hits: map[string]int{},
-		}
+		c := drive(newWorldOn(t, cfg, nil), rand.New(rand.NewPCG(seed, uint64(len(cfg.Driver)))))
 		c.kill() // the first life was for the Pack
 		missed := 0
 		for n, l := range plan(c.rng, kills) {

@@ -61,11 +61,11 @@ type world struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
 	logs   *tail
+	// unquiet lists what is not at rest, for the log of a wait in vain.
+	unquiet func() []string
 }
 
-func newWorld(t *testing.T, cfg store.Config) *world { return newWorldOn(t, cfg, nil) }
-
-// newWorldOn prepares its data directory before the daemon sees it.
+// newWorldOn prepares its data directory, if it is to, before the daemon sees it.
 func newWorldOn(t *testing.T, cfg store.Config, prepare func(t *testing.T, dir string)) *world {
 	t.Helper()
 	ctrd := ctrdtest.Start(t)
@@ -238,7 +238,7 @@ func (w *world) end() {
 	select {
 	case <-w.exited:
 	case <-time.After(patience):
-		t.Errorf("medforged did not end by SIGTERM:\n%s", w.logs)
+		t.Errorf("medforged did not end by SIGTERM:\n%s", w.autopsy())
 		w.kill()
 	}
 }
@@ -271,7 +271,7 @@ func (w *world) eventually(what string, ok func() bool) {
 	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("never came: %s\nthe daemon's log ends with:\n%s", what, w.logs)
+			w.t.Fatalf("never came: %s\n%s", what, w.autopsy())
 		}
 		time.Sleep(5 * time.Millisecond) // between looks at a condition
 	}
@@ -293,24 +293,4 @@ func (w *world) task(slug string) (pid uint32) {
 // workspace is the host's folder with a session's files.
 func (w *world) workspace(s session.Session) string {
 	return filepath.Join(w.data, "workspaces", s.UserID, s.ID, "workspace")
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (l *tail) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text = append(l.text, p...)
-	l.text = l.text[max(0, len(l.text)-8000):]
-	return len(p), nil
-}
-
-func (l *tail) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.text)
 }
