@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +15,8 @@ import (
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/containerd/v2/pkg/oci"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // startContainerd runs a containerd of the test's own, with its root, state and
@@ -62,7 +63,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 	must(t, err)
 	t.Cleanup(func() { client.Close() })
 	ctx := namespaces.WithNamespace(t.Context(), "pack-test")
-	waitFor(t, time.Minute, "containerd serves", func() error {
+	watch.Succeeds(t, "containerd serves", func() error {
 		_, err := client.Version(ctx)
 		return err
 	})
@@ -93,7 +94,7 @@ func startContainer(t *testing.T, ctx context.Context, client *containerd.Client
 	// The test's context is over when cleanups run.
 	after := context.WithoutCancel(ctx)
 	t.Cleanup(func() { _ = c.Delete(after, containerd.WithSnapshotCleanup) })
-	var output safeBuffer
+	var output watch.Output
 	task, err := c.NewTask(ctx, cio.NewCreator(cio.WithStreams(nil, &output, &output), cio.WithFIFODir(t.TempDir())))
 	must(t, err)
 	t.Cleanup(func() {
@@ -113,7 +114,7 @@ func (c container) run(t *testing.T, ctx context.Context, id, script string) (st
 	t.Helper()
 	process := *c.spec.Process
 	process.Args = []string{"sh", "-c", script}
-	var out safeBuffer
+	var out watch.Output
 	p, err := c.task.Exec(ctx, id, &process, cio.NewCreator(cio.WithStreams(nil, &out, &out), cio.WithFIFODir(t.TempDir())))
 	must(t, err)
 	exited, err := p.Wait(ctx)
@@ -132,44 +133,9 @@ func (c container) run(t *testing.T, ctx context.Context, id, script string) (st
 	}
 }
 
-// safeBuffer holds what several goroutines write: a process's two streams are
-// copied by one each.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// waitFor tries until check succeeds.
-func waitFor(t *testing.T, limit time.Duration, what string, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(limit)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s: %v", what, limit, err)
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -12,11 +12,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/platforms"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // archive is the Pack under test; scripts/test builds it and says where it is.
@@ -110,7 +111,7 @@ func healthz(t *testing.T, socket string) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},
 	}}
-	waitFor(t, time.Minute, "GET /healthz", func() error {
+	watch.Succeeds(t, "GET /healthz", func() error {
 		response, err := client.Get("http://ide/healthz")
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"github.com/medforge/medforge/pkg/competition"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 func TestEventsOfABoard(t *testing.T) {
@@ -19,7 +20,7 @@ func TestEventsOfABoard(t *testing.T) {
 	a := w.user()
 	w.scored(a, "toy", labels(1, 2, 3, 0))
 	w.scored(a, "toy", labels(1, 2, 0, 0)) // no better: the board stays
-	until(t, func() bool { return len(w.published(event.Scored)) == 2 })
+	watch.Until(t, "all is scored", func() bool { return len(w.published(event.Scored)) == 2 })
 	e := w.published(event.Leaderboard)
 	if len(e) != 1 || !e[0].Public || e[0].Data["rank"] != 1 || e[0].Data["primary_score"] != 0.8 || e[0].Data["name"] != a.Name {
 		t.Errorf("%+v", e)

@@ -21,6 +21,7 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/store"
 	"github.com/medforge/medforge/pkg/store/storetest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -131,24 +132,13 @@ func (w *world) scored(a auth.Actor, slug, file string) competition.Submission {
 
 func (w *world) settled(a auth.Actor, id string) (s competition.Submission) {
 	w.t.Helper()
-	until(w.t, func() bool {
+	watch.Until(w.t, "the submission is judged", func() bool {
 		var err error
 		s, err = w.Submission(ctx(w.t), a, id)
 		ok(w.t, err)
 		return s.Status == competition.Scored || s.Status == competition.Failed
 	})
 	return s
-}
-
-func until(t testing.TB, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(5 * time.Minute)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come to that in five minutes")
-		}
-		time.Sleep(5 * time.Millisecond) // between two looks at a condition
-	}
 }
 
 func ctx(t testing.TB) context.Context {

@@ -10,6 +10,7 @@ import (
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/store"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // TestAThousandSubmissions: 50 users send 20 files each at once, with a cap of
@@ -68,7 +69,7 @@ func TestAThousandSubmissions(t *testing.T) {
 		if n := len(w.published(event.Submission)); n != users*limit {
 			t.Errorf("%d events of submissions", n)
 		}
-		until(t, func() bool { return len(w.published(event.Scored)) >= users*limit })
+		watch.Until(t, "all is scored", func() bool { return len(w.published(event.Scored)) >= users*limit })
 		if n := len(w.published(event.Scored)); n != users*limit {
 			t.Errorf("%d events of scores", n)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/store"
 	"github.com/medforge/medforge/pkg/store/storetest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // both runs a test on both real databases.
@@ -306,7 +307,7 @@ func TestRescoringAddsScores(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d queued", n)
 	}
-	until(t, func() bool {
+	watch.Until(t, "the new score on the board", func() bool {
 		b, err = w.Leaderboard(ctx(t), a, "toy", 10, "")
 		ok(t, err)
 		return len(b.Entries) == 1

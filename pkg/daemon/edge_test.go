@@ -16,13 +16,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/testkit/tlstest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // edge is a whole daemon whose containerd is away: enough for all that
@@ -31,26 +31,9 @@ type edge struct {
 	t      *testing.T
 	daemon *Daemon
 	pool   *x509.CertPool
-	log    *lockedBuffer
+	log    *watch.Output
 	end    func() // asks it to end
 	ended  chan error
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func startEdge(t *testing.T) *edge {
@@ -94,7 +77,7 @@ listen = "127.0.0.3:0"
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &edge{t: t, pool: pool, log: &lockedBuffer{}, ended: make(chan error, 1)}
+	e := &edge{t: t, pool: pool, log: &watch.Output{}, ended: make(chan error, 1)}
 	e.daemon, err = Open(t.Context(), c, Options{Version: "1.2.3", Stdout: io.Discard, Logger: slog.New(slog.NewJSONHandler(e.log, nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -246,14 +229,13 @@ func TestEndingLetsUploadsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.end()
-	for { // nobody is let in any more: it is ending
+	watch.Until(t, "nobody is let in any more: it is ending", func() bool {
 		c, err := net.Dial("tcp", e.daemon.public.Addr().String())
-		if err != nil {
-			break
+		if err == nil {
+			c.Close()
 		}
-		c.Close()
-		time.Sleep(time.Millisecond)
-	}
+		return err != nil
+	})
 	if _, err := feed.Write(content[half:]); err != nil {
 		t.Fatal(err)
 	}

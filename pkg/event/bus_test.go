@@ -1,7 +1,6 @@
 package event
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,26 +14,16 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
-// output is a stdout that can be blocked.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
+// output is a stdout.
+type output struct{ watch.Output }
 
 func (o *output) lines(t *testing.T) []map[string]any {
 	t.Helper()
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	var out []map[string]any
-	for _, l := range strings.Split(strings.TrimSuffix(o.buf.String(), "\n"), "\n") {
+	for _, l := range strings.Split(strings.TrimSuffix(o.String(), "\n"), "\n") {
 		var m map[string]any
 		if err := json.Unmarshal([]byte(l), &m); err != nil {
 			t.Fatalf("not one JSON object a line: %q: %v", l, err)

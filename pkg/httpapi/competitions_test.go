@@ -20,6 +20,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 const titanic = "/api/v1/competitions/titanic-survival"
@@ -72,16 +73,13 @@ func submitAs(t *testing.T, h *httpapitest.Host, header []string, slug string, p
 }
 
 // scored waits for a submission's score.
-func scored(t *testing.T, h *httpapitest.Host, header []string, id string) api.Submission {
+func scored(t *testing.T, h *httpapitest.Host, header []string, id string) (s api.Submission) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		s := data[api.Submission](t, do(t, h.API.Public(), "GET", "/api/v1/submissions/"+id, "", header...))
-		if s.ScoreStatus == api.ScoreScored || s.ScoreStatus == api.ScoreFailed {
-			return s
-		}
-	}
-	t.Fatal("no score in 30 s")
-	return api.Submission{}
+	watch.Until(t, "a score", func() bool {
+		s = data[api.Submission](t, do(t, h.API.Public(), "GET", "/api/v1/submissions/"+id, "", header...))
+		return s.ScoreStatus == api.ScoreScored || s.ScoreStatus == api.ScoreFailed
+	})
+	return s
 }
 
 func tarOf(t *testing.T, slug string) string {

@@ -23,6 +23,7 @@ import (
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
 	"github.com/medforge/medforge/pkg/proxy"
 	"github.com/medforge/medforge/pkg/testkit/tlstest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // front is a proxy of the operator's before MedForge.
@@ -102,21 +103,18 @@ func (f *front) start(t *testing.T, cmd *exec.Cmd, pool *x509.CertPool) {
 	})
 	f.transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DialContext: f.dial}
 	t.Cleanup(f.transport.CloseIdleConnections)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		c, err := f.dial(t.Context(), "", "")
-		if err == nil {
-			c.Close()
-			return
-		}
+	watch.Succeeds(t, cmd.Path+" listens", func() error {
 		select {
 		case <-ended:
 			t.Fatalf("%s ended: %s", cmd.Path, said.String())
 		default:
 		}
-		if time.Now().After(end) {
-			t.Fatalf("%s does not listen: %v", cmd.Path, err)
+		c, err := f.dial(t.Context(), "", "")
+		if err == nil {
+			c.Close()
 		}
-	}
+		return err
+	})
 }
 
 func (f *front) dial(ctx context.Context, _, _ string) (net.Conn, error) {

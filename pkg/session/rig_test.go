@@ -24,6 +24,7 @@ import (
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/store"
 	"github.com/medforge/medforge/pkg/store/storetest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // rig is a session service on a real database, real folders and sockets, and
@@ -189,13 +190,7 @@ func (r *rig) await(id string, want session.Status) session.Session {
 
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("never came: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond) // between looks at a condition
-	}
+	watch.Until(r.t, what, ok)
 }
 
 // clean asserts that nothing of any session is left but its files.

@@ -23,6 +23,7 @@ import (
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/testkit/ctrdtest"
 	"github.com/medforge/medforge/pkg/testkit/nettest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // programs is the folder with medforge and medforged.
@@ -47,17 +48,16 @@ func pack(t testing.TB) string {
 
 // host is a MedForge on a containerd of its own.
 type host struct {
-	t       testing.TB
-	ctrd    *ctrdtest.Containerd
-	bin     string
-	dir     string
-	port    int
-	mu      sync.Mutex
-	cmd     *exec.Cmd
-	exited  chan struct{}
-	logs    bytes.Buffer
-	outLog  bytes.Buffer
-	logLock sync.Mutex
+	t      testing.TB
+	ctrd   *ctrdtest.Containerd
+	bin    string
+	dir    string
+	port   int
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	exited chan struct{}
+	logs   watch.Output
+	outLog watch.Output
 }
 
 // newHost makes a host whose daemon runs. more is added to its configuration.
@@ -120,7 +120,7 @@ func (h *host) up() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	cmd.Stderr = lockedWriter{&h.logLock, &h.logs}
+	cmd.Stderr = &h.logs
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func (h *host) up() {
 	h.cmd, h.exited = cmd, exited
 	h.mu.Unlock()
 	go func() {
-		_, _ = io.Copy(lockedWriter{&h.logLock, &h.outLog}, bufio.NewReader(out))
+		_, _ = io.Copy(&h.outLog, bufio.NewReader(out))
 		_ = cmd.Wait()
 		close(exited)
 	}()
@@ -147,28 +147,13 @@ func (h *host) up() {
 	})
 }
 
-type lockedWriter struct {
-	mu *sync.Mutex
-	w  io.Writer
-}
-
-func (w lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.w.Write(p)
-}
-
 func (h *host) log() string {
-	h.logLock.Lock()
-	defer h.logLock.Unlock()
 	text := h.logs.String()
 	return text[max(0, len(text)-6000):]
 }
 
 // events returns the event lines so far.
 func (h *host) events() string {
-	h.logLock.Lock()
-	defer h.logLock.Unlock()
 	return h.outLog.String()
 }
 
@@ -291,13 +276,7 @@ func (h *host) workspace(s api.Session) string {
 
 func (h *host) eventually(what string, ok func() bool) {
 	h.t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
-	for !ok() {
-		if time.Now().After(deadline) {
-			h.t.Fatalf("never came: %s\nthe daemon's log:\n%s", what, h.log())
-		}
-		time.Sleep(20 * time.Millisecond) // between looks at a condition
-	}
+	watch.Until(h.t, what, ok, func() string { return "the daemon's log:\n" + h.log() })
 }
 
 // get asks the public listener by a Host header.

@@ -3,7 +3,6 @@ package kill
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -15,7 +14,7 @@ func (w *world) autopsy() string {
 	if w.unquiet != nil {
 		fmt.Fprintf(&b, "not at rest:\n  %s\n", strings.Join(w.unquiet(), "\n  "))
 	}
-	fmt.Fprintf(&b, "the daemon's log ends with:\n%s\n", w.logs)
+	fmt.Fprintf(&b, "the daemon's log ends with:\n%s\n", w.log())
 	b.WriteString(w.goroutines())
 	fmt.Fprintf(&b, "\ncontainerd:\n%s", w.ctrd.State())
 	return b.String()
@@ -33,32 +32,12 @@ func (w *world) goroutines() string {
 	case <-time.After(10 * time.Second):
 		return "the daemon does not even end by SIGQUIT"
 	}
-	_, dump, _ := strings.Cut(w.logs.all(), "SIGQUIT: quit")
+	_, dump, _ := strings.Cut(w.logs.String(), "SIGQUIT: quit")
 	return "the daemon's goroutines:" + dump
 }
 
-// tail keeps the end of what is written to it: room for every goroutine.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (l *tail) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text = append(l.text, p...)
-	l.text = l.text[max(0, len(l.text)-1<<20):]
-	return len(p), nil
-}
-
-func (l *tail) all() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.text)
-}
-
-// String is as much as a person reads.
-func (l *tail) String() string {
-	text := l.all()
+// log is the end of what the daemon logged.
+func (w *world) log() string {
+	text := w.logs.String()
 	return text[max(0, len(text)-8000):]
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/medforge/medforge/pkg/testkit/ctrdtest"
 	"github.com/medforge/medforge/pkg/testkit/gobuild"
 	"github.com/medforge/medforge/pkg/testkit/minipack"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // programDir holds the daemon with its fault points, which is built when the
@@ -60,7 +61,7 @@ type world struct {
 
 	cmd    *exec.Cmd
 	exited chan struct{}
-	logs   *tail
+	logs   watch.Output
 	// unquiet lists what is not at rest, for the log of a wait in vain.
 	unquiet func() []string
 }
@@ -69,7 +70,7 @@ type world struct {
 func newWorldOn(t *testing.T, cfg store.Config, prepare func(t *testing.T, dir string)) *world {
 	t.Helper()
 	ctrd := ctrdtest.Start(t)
-	w := &world{t: t, ctrd: ctrd, dir: filepath.Join(ctrd.Dir, "h"), logs: &tail{}}
+	w := &world{t: t, ctrd: ctrd, dir: filepath.Join(ctrd.Dir, "h")}
 	must(t, os.MkdirAll(w.dir, 0o711))
 	w.data = fastDir(t)
 	if prepare != nil {
@@ -180,7 +181,7 @@ func (w *world) up(point string) bool {
 	cmd := exec.Command(path, "--config", w.config())
 	cmd.Env = append(os.Environ(), "MEDFORGE_FAULTPOINT="+point)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.Stderr = w.logs
+	cmd.Stderr = &w.logs
 	must(w.t, cmd.Start())
 	w.cmd, w.exited = cmd, make(chan struct{})
 	go func(exited chan struct{}) {
@@ -195,7 +196,7 @@ func (w *world) up(point string) bool {
 		return err == nil || w.dead()
 	})
 	if w.dead() && point == "" {
-		w.t.Fatalf("medforged ended:\n%s", w.logs)
+		w.t.Fatalf("medforged ended:\n%s", w.log())
 	}
 	return !w.dead()
 }
@@ -219,7 +220,7 @@ func (w *world) kill() {
 func (w *world) end() {
 	t := w.t
 	if t.Failed() {
-		t.Logf("the daemon's log ends with:\n%s", w.logs)
+		t.Logf("the daemon's log ends with:\n%s", w.log())
 	}
 	if w.cmd == nil {
 		return

@@ -19,14 +19,15 @@ import (
 	"github.com/libdns/libdns"
 
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 var hosts = []string{"medforge.example.test", "api.medforge.example.test", "s-abcd2345.medforge.example.test"}
 
 // serveACME serves TLS with what it gets, and ends with the test.
-func serveACME(t *testing.T, o ACMEOptions) (a *ACME, address string, log *logged) {
+func serveACME(t *testing.T, o ACMEOptions) (a *ACME, address string, log *watch.Output) {
 	t.Helper()
-	log = &logged{}
+	log = &watch.Output{}
 	o.Names, o.Logger = names, slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	a, err := OpenACME(o)
 	if err != nil {
@@ -70,9 +71,9 @@ func TestACMEByRFC2136(t *testing.T) {
 		t.Error("a certificate is promised and not served")
 	}
 	for _, host := range hosts {
-		until(t, host+" is greeted", func() bool { return greeted(address, host, ca.roots) })
+		watch.Until(t, host+" is greeted", func() bool { return greeted(address, host, ca.roots) })
 	}
-	until(t, "the records are taken away", func() bool { return ns.left() == 0 })
+	watch.Until(t, "the records are taken away", func() bool { return ns.left() == 0 })
 	if left := time.Until(a.NotAfter()); left < 30*time.Minute || left > time.Hour {
 		t.Errorf("the first certificate expires in %s", left)
 	}
@@ -88,7 +89,7 @@ func TestACMEByRFC2136(t *testing.T) {
 	before := ns.updates
 	_, address, _ = serveACME(t, o)
 	for _, host := range hosts {
-		until(t, host+" is greeted again", func() bool { return greeted(address, host, ca.roots) })
+		watch.Until(t, host+" is greeted again", func() bool { return greeted(address, host, ca.roots) })
 	}
 	if ns.updates != before {
 		t.Error("certificates were made anew")
@@ -101,9 +102,9 @@ func TestACMERenews(t *testing.T) {
 	ca := startPebble(t, ns.addr, 20*time.Second)
 	a, address, _ := serveACME(t, ACMEOptions{Directory: ca.directory, Email: email, CAFile: ca.caFile, Dir: t.TempDir(), Resolvers: []string{ns.addr},
 		DNS: RFC2136{Server: ns.addr, KeyName: "medforge-acme", Algorithm: "hmac-sha256", Secret: tsigSecret}, renewCheck: time.Second})
-	until(t, "certificates are there", func() bool { return !a.NotAfter().IsZero() })
+	watch.Until(t, "certificates are there", func() bool { return !a.NotAfter().IsZero() })
 	first := a.NotAfter()
-	until(t, "they are renewed", func() bool { return a.NotAfter().After(first.Add(time.Second)) })
+	watch.Until(t, "they are renewed", func() bool { return a.NotAfter().After(first.Add(time.Second)) })
 	if !greeted(address, hosts[2], ca.roots) {
 		t.Error("the renewed wildcard is not served")
 	}
@@ -117,7 +118,7 @@ func TestACMERefused(t *testing.T) {
 	ca := startPebble(t, ns.addr, time.Hour)
 	a, address, log := serveACME(t, ACMEOptions{Directory: ca.directory, Email: email, CAFile: ca.caFile, Dir: t.TempDir(), Resolvers: []string{ns.addr},
 		DNS: RFC2136{Server: ns.addr, KeyName: "medforge-acme", Algorithm: "hmac-sha256", Secret: "d3Jvbmcgc2VjcmV0"}})
-	until(t, "the refusal is said", func() bool { return strings.Contains(log.String(), "update of zone example.test.") })
+	watch.Until(t, "the refusal is said", func() bool { return strings.Contains(log.String(), "update of zone example.test.") })
 	if greeted(address, hosts[0], ca.roots) || !a.NotAfter().IsZero() {
 		t.Error("something is served")
 	}
@@ -215,9 +216,9 @@ func TestACMEByAPI(t *testing.T) {
 			_, address, log := serveACME(t, ACMEOptions{Directory: ca.directory, Email: email, CAFile: ca.caFile, Dir: t.TempDir(),
 				Resolvers: []string{a.ns.addr}, DNS: open(srv.URL)})
 			for _, host := range hosts {
-				until(t, host+" is greeted", func() bool { return greeted(address, host, ca.roots) })
+				watch.Until(t, host+" is greeted", func() bool { return greeted(address, host, ca.roots) })
 			}
-			until(t, "the records are taken away", func() bool { return a.ns.left() == 0 })
+			watch.Until(t, "the records are taken away", func() bool { return a.ns.left() == 0 })
 			if strings.Contains(log.String(), "provider-token") {
 				t.Error("the token is in the log")
 			}

@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
@@ -11,48 +10,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/testkit/tlstest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 var names = []string{"medforge.example.test", "*.medforge.example.test"}
-
-// logged is what was logged so far.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 func write(t *testing.T, path string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// until waits for something to become true.
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
-		}
 	}
 }
 
@@ -75,7 +46,7 @@ func TestFilesAreReadAnew(t *testing.T) {
 	oldCert, oldKey, oldPool := tlstest.Pair(t, names...)
 	write(t, cert, oldCert)
 	write(t, key, oldKey)
-	var log logged
+	var log watch.Output
 	f, err := OpenFiles(cert, key, names, slog.New(slog.NewJSONHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -98,17 +69,17 @@ func TestFilesAreReadAnew(t *testing.T) {
 	// Half of a renewal: the new certificate with the old key.
 	newCert, newKey, newPool := tlstest.Pair(t, names...)
 	write(t, cert, newCert)
-	until(t, "the mismatch is said", func() bool { return strings.Contains(log.String(), "the old one stays") })
+	watch.Until(t, "the mismatch is said", func() bool { return strings.Contains(log.String(), "the old one stays") })
 	if !greeted(address, names[0], oldPool) {
 		t.Error("the old certificate is gone")
 	}
 	write(t, key, newKey)
-	until(t, "the new pair is served", func() bool { return greeted(address, names[0], newPool) })
+	watch.Until(t, "the new pair is served", func() bool { return greeted(address, names[0], newPool) })
 
 	if err := os.Remove(cert); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the missing file is said", func() bool { return strings.Count(log.String(), "the old one stays") == 2 })
+	watch.Until(t, "the missing file is said", func() bool { return strings.Count(log.String(), "the old one stays") == 2 })
 	if !greeted(address, names[0], newPool) {
 		t.Error("the served certificate went with its file")
 	}
@@ -142,7 +113,7 @@ func TestWhatIsNotCovered(t *testing.T) {
 	c, k, _ := tlstest.Pair(t, "medforge.example.test")
 	write(t, cert, c)
 	write(t, key, k)
-	var log logged
+	var log watch.Output
 	if _, err := OpenFiles(cert, key, names, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 		t.Fatal(err)
 	}

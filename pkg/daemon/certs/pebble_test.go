@@ -24,6 +24,7 @@ import (
 	"github.com/medforge/medforge/pkg/testkit/gobuild"
 	"github.com/medforge/medforge/pkg/testkit/nettest"
 	"github.com/medforge/medforge/pkg/testkit/tlstest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // The authority for tests, which Let's Encrypt makes for that, and its server
@@ -147,7 +148,7 @@ func start(t *testing.T, env []string, program string, args ...string) {
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Env = append(os.Environ(), env...)
-	var said logged
+	var said watch.Output
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -198,7 +199,7 @@ func startPebble(t *testing.T, dnsServer string, valid time.Duration) authority 
 	port := func(address string) string { return fmt.Sprint(netip.MustParseAddrPort(address).Port()) }
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
 	a := authority{directory: "https://localhost:" + port(listen) + "/dir", caFile: certFile, roots: x509.NewCertPool()}
-	until(t, "pebble answers", func() bool {
+	watch.Until(t, "pebble answers", func() bool {
 		res, err := client.Get("https://localhost:" + port(manage) + "/roots/0")
 		if err != nil {
 			return false
@@ -217,7 +218,7 @@ func startChallenges(t *testing.T) challenges {
 	t.Helper()
 	c := challenges{dns: free(t), manage: free(t)}
 	start(t, nil, "pebble-challtestsrv", "-dnsserver", c.dns, "-management", c.manage, "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
-	until(t, "challtestsrv answers", func() bool { return c.call("clear-txt", map[string]string{"host": "x."}) == nil })
+	watch.Until(t, "challtestsrv answers", func() bool { return c.call("clear-txt", map[string]string{"host": "x."}) == nil })
 	return c
 }
 

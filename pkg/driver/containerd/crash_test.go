@@ -18,6 +18,7 @@ import (
 	"github.com/medforge/medforge/pkg/driver/containerd"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // shim returns the process of a session's shim.
@@ -94,7 +95,7 @@ func TestBadDays(t *testing.T) {
 		"containerd killed and not waited for": func(t *testing.T, h *host, slug string) {
 			h.Kill(t)
 			h.Run(t)
-			waitFor(t, "Stop works again", func() error { return h.Driver.Stop(t.Context(), slug, time.Second) })
+			watch.Succeeds(t, "Stop works again", func() error { return h.Driver.Stop(t.Context(), slug, time.Second) })
 		},
 		"main process killed": func(t *testing.T, h *host, slug string) {
 			noErr(t, syscall.Kill(h.pid(t, slug), syscall.SIGKILL))
@@ -285,7 +286,7 @@ func TestRestartedDaemon(t *testing.T) {
 	}
 	noErr(t, h.Driver.Create(t.Context(), s))
 	noErr(t, h.Driver.Start(t.Context(), s.Slug))
-	waitFor(t, "the log goes on", func() error { return logHas(h.Driver, s.Slug, "before\nafter\n") })
+	watch.Succeeds(t, "the log goes on", func() error { return logHas(h.Driver, s.Slug, "before\nafter\n") })
 }
 
 // TestContainerdDownAtStart opens a driver before containerd is there.
@@ -300,22 +301,7 @@ func TestContainerdDownAtStart(t *testing.T) {
 		t.Errorf("Ping: %v", err)
 	}
 	h.Run(t)
-	waitFor(t, "the driver finds containerd", func() error { _, err := late.Ping(t.Context()); return err })
-}
-
-func waitFor(t *testing.T, what string, ok func() error) {
-	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for {
-		err := ok()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s: %v", what, err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	watch.Succeeds(t, "the driver finds containerd", func() error { _, err := late.Ping(t.Context()); return err })
 }
 
 // A daemon that was killed as containerd deleted a task for it leaves a shim

@@ -1,13 +1,11 @@
 package containerd_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,12 +14,13 @@ import (
 	"github.com/medforge/medforge/pkg/driver/containerd"
 	"github.com/medforge/medforge/pkg/porttest"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // TestLimits runs into each limit.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	var said lockedBuffer
+	var said watch.Output
 	h := newHost(t, func(c *containerd.Config) { c.Logger = slog.New(slog.NewTextHandler(&said, nil)) })
 	exits, err := h.Driver.Exits(t.Context())
 	noErr(t, err)
@@ -39,12 +38,7 @@ func TestLimits(t *testing.T) {
 		if c, err := h.Driver.Inspect(t.Context(), s.Slug); err != nil || !c.Running {
 			t.Errorf("the session did not outlive its child: %+v, %v", c, err)
 		}
-		waitFor(t, "the log tells of it", func() error {
-			if !strings.Contains(said.String(), "more memory than it may") {
-				return os.ErrNotExist
-			}
-			return nil
-		})
+		watch.Until(t, "the log tells of it", func() bool { return strings.Contains(said.String(), "more memory than it may") })
 		select {
 		case e := <-exits:
 			t.Errorf("the end of a child was delivered as the session's: %+v", e)
@@ -131,24 +125,6 @@ func TestBadSpecs(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-}
-
-// lockedBuffer is written by the driver and read by the test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // TestExitsOfOthers wants only the ends of main processes: not those of

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/driver/containerd"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 func readAll(d *containerd.Driver, slug string) (string, error) {
@@ -41,11 +42,11 @@ func TestLogBounded(t *testing.T) {
 	p := h.start(t, s)
 	noErr(t, p.Print(10*size))
 	noErr(t, p.Say("before the restart"))
-	waitFor(t, "all is logged", func() error { return logHas(h.Driver, s.Slug, "before the restart\n") })
+	watch.Succeeds(t, "all is logged", func() error { return logHas(h.Driver, s.Slug, "before the restart\n") })
 	h.Kill(t)
 	noErr(t, p.Print(3*size)) // nobody blocks while containerd is down
 	noErr(t, p.Say("while it was down"))
-	waitFor(t, "all is logged", func() error { return logHas(h.Driver, s.Slug, "while it was down\n") })
+	watch.Succeeds(t, "all is logged", func() error { return logHas(h.Driver, s.Slug, "while it was down\n") })
 	h.Run(t)
 	h.WaitReady(t)
 

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // TestDefaultPack runs the real Pack: code-server answers on its socket, keeps
@@ -44,10 +45,10 @@ func TestDefaultPack(t *testing.T) {
 	s.Limits = session.Limits{CPUMillis: 2000, MemoryBytes: 2 << 30, PIDs: 1024}
 	noErr(t, h.Driver.Create(t.Context(), s))
 	noErr(t, h.Driver.Start(t.Context(), s.Slug))
-	waitFor(t, "code-server answers", func() error { return healthz(s) })
+	watch.Succeeds(t, "code-server answers", func() error { return healthz(s) })
 
 	t.Run("data in the workspace", func(t *testing.T) {
-		waitFor(t, "code-server made its folder", func() error {
+		watch.Succeeds(t, "code-server made its folder", func() error {
 			_, err := os.Stat(filepath.Join(s.WorkspacePath, ".local/share/code-server"))
 			return err
 		})
@@ -56,7 +57,7 @@ func TestDefaultPack(t *testing.T) {
 		// The shell ends and leaves a child to init; that child ends. A zombie
 		// would stay in the list of processes.
 		h.exec(t, s.Slug, "sh", "-c", "(setsid sleep 0.05 &) ; exit 0")
-		waitFor(t, "no process is a zombie or the sleeper", func() error {
+		watch.Succeeds(t, "no process is a zombie or the sleeper", func() error {
 			out := h.exec(t, s.Slug, "ps", "-eo", "stat=,comm=")
 			for line := range strings.Lines(out) {
 				if strings.HasPrefix(line, "Z") || strings.Contains(line, "sleep") {
