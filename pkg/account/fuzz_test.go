@@ -12,9 +12,9 @@ import (
 	"github.com/medforge/medforge/pkg/porttest/fakeaccounts"
 )
 
-// FuzzAuthenticate sends whatever Cookie and Authorization: somebody is let in
-// only by a secret that stands there whole, and as nobody but its owner.
-func FuzzAuthenticate(f *testing.F) {
+// withAda is a service in which ada is signed in.
+func withAda(f *testing.F) (*account.Service, account.SignIn) {
+	f.Helper()
 	s, err := account.New(f.Context(), account.Options{Store: &fakeaccounts.Store{}, SignUp: account.SignUpOpen, Password: cheap})
 	if err != nil {
 		f.Fatal(err)
@@ -23,6 +23,13 @@ func FuzzAuthenticate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	return s, in
+}
+
+// FuzzAuthenticate sends whatever Cookie and Authorization: somebody is let in
+// only by a secret that stands there whole, and as nobody but its owner.
+func FuzzAuthenticate(f *testing.F) {
+	s, in := withAda(f)
 	token, _, err := s.CreateToken(f.Context(), in.Actor, "t", 0)
 	if err != nil {
 		f.Fatal(err)
@@ -57,14 +64,7 @@ func FuzzAuthenticate(f *testing.F) {
 // FuzzTicket shows whatever as a ticket: only the very text opens, once, and at
 // its own session.
 func FuzzTicket(f *testing.F) {
-	s, err := account.New(f.Context(), account.Options{Store: &fakeaccounts.Store{}, SignUp: account.SignUpOpen, Password: cheap})
-	if err != nil {
-		f.Fatal(err)
-	}
-	in, err := s.SignUp(f.Context(), account.NewAccount{Email: "ada@example.org", Password: "correct horse"}, account.Origin{})
-	if err != nil {
-		f.Fatal(err)
-	}
+	s, in := withAda(f)
 	f.Add("TICKET", "s1")
 	f.Add("TICKET", "s2")
 	f.Add("TICKET\n", "s1")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) adminCommand() *cobra.Command {
@@ -69,11 +70,11 @@ func (a *app) importPack(ctx context.Context, path string) error {
 	pack, err := a.client.ImportPack(ctx, io.MultiReader(in), size, func(sent int64) {
 		switch {
 		case size < 0:
-			g.say("Sent %s", bytesText(sent))
+			g.say("Sent %s", termtext.Bytes(sent))
 		case sent >= size:
 			g.say("Checking and unpacking")
 		default:
-			g.say("Sent %s of %s (%d %%)", bytesText(sent), bytesText(size), 100*sent/size)
+			g.say("Sent %s of %s (%d %%)", termtext.Bytes(sent), termtext.Bytes(size), 100*sent/size)
 		}
 	})
 	g.close()
@@ -117,7 +118,7 @@ func (a *app) packList() *cobra.Command {
 				if p.InUse {
 					use = "yes"
 				}
-				rows = append(rows, []string{p.ID, use, bytesText(p.SizeBytes), timeText(p.ImportedAt), p.Digest})
+				rows = append(rows, []string{p.ID, use, termtext.Bytes(p.SizeBytes), timeText(p.ImportedAt), p.Digest})
 			}
 			a.print.table([]string{"PACK", "IN USE", "SIZE", "IMPORTED", "DIGEST"}, rows)
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) adminCompetition() *cobra.Command {
@@ -48,7 +49,7 @@ func (a *app) addCompetition(ctx context.Context, dir string) error {
 		packed <- err
 		_ = w.CloseWithError(err) // nil is the end
 	}()
-	added, err := a.client.AddCompetition(ctx, r, func(n int64) { g.say("Sent %s", bytesText(n)) })
+	added, err := a.client.AddCompetition(ctx, r, func(n int64) { g.say("Sent %s", termtext.Bytes(n)) })
 	_ = r.Close() // ends the packing if the daemon refused early
 	if perr := <-packed; perr != nil && !errors.Is(perr, io.ErrClosedPipe) {
 		return perr // what is wrong with the folder says more

@@ -14,6 +14,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) backup() *cobra.Command {
@@ -53,7 +54,7 @@ func (a *app) takeBackup(ctx context.Context, path string, workspaces bool) erro
 		return err
 	}
 	defer r.Close()
-	in := &counter{r: r, tell: func(n int64) { g.say("Received %s", bytesText(n)) }}
+	in := &counter{r: r, tell: func(n int64) { g.say("Received %s", termtext.Bytes(n)) }}
 	if path == "-" {
 		_, err := io.Copy(a.Stdout, in)
 		return err
@@ -62,7 +63,7 @@ func (a *app) takeBackup(ctx context.Context, path string, workspaces bool) erro
 		return err
 	}
 	g.close()
-	return a.print.result(backupTaken{File: path, Bytes: in.n}, func() { a.print.line("%s, %s", path, bytesText(in.n)) })
+	return a.print.result(backupTaken{File: path, Bytes: in.n}, func() { a.print.line("%s, %s", path, termtext.Bytes(in.n)) })
 }
 
 // writeWhole writes a file that appears whole or not at all, for its owner

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) competitionCommand() *cobra.Command {
@@ -191,7 +192,7 @@ func (a *app) fetchData(ctx context.Context, slug, out string) error {
 	if n != len(files) {
 		return failed{fmt.Sprintf("Of %d files %d arrived. Give the command again.", len(files), n)}
 	}
-	return a.print.result(files, func() { a.print.line("%d files, %s, in %s", n, bytesText(total), out) })
+	return a.print.result(files, func() { a.print.line("%d files, %s, in %s", n, termtext.Bytes(total), out) })
 }
 
 // counter tells how much of a stream was read.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 // completeTime is how long a Tab may take.
@@ -120,7 +121,7 @@ func (a *app) complete(offer func(ctx context.Context) ([]string, error)) comple
 			return nil, cobra.ShellCompDirectiveError
 		}
 		for i := range out {
-			out[i] = cleanText(out[i])
+			out[i] = termtext.Text(out[i])
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}

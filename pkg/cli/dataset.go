@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) datasetCommand() *cobra.Command {
@@ -34,7 +35,7 @@ func (a *app) datasetList() *cobra.Command {
 			for _, d := range all {
 				size := "not imported"
 				if d.Checksum != "" {
-					size = bytesText(d.Bytes)
+					size = termtext.Bytes(d.Bytes)
 				}
 				rows = append(rows, []string{d.Slug, d.Title, size, d.License})
 			}
@@ -59,7 +60,7 @@ func (a *app) datasetShow() *cobra.Command {
 func (a *app) showDataset(d api.Dataset) {
 	size, sum := "not imported; an admin does it: medforge dataset import "+d.Slug+" PATH", "-"
 	if d.Checksum != "" {
-		size, sum = bytesText(d.Bytes), d.Checksum
+		size, sum = termtext.Bytes(d.Bytes), d.Checksum
 	}
 	a.print.pairs([2]string{"Dataset", d.Slug}, [2]string{"Title", d.Title}, [2]string{"Source", d.Source},
 		[2]string{"License", d.License}, [2]string{"Size", size}, [2]string{"Checksum", sum})

@@ -12,6 +12,7 @@ import (
 	"github.com/medforge/medforge/pkg/cli/doctor"
 	"github.com/medforge/medforge/pkg/config"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -125,9 +126,9 @@ func (a *app) doctorHost(path string) (doctor.Host, api.Check) {
 
 func (a *app) doctorTable(checks []api.Check) {
 	for _, c := range checks {
-		a.print.raw("%s  %s: %s", a.print.paint(fmt.Sprintf("%-4s", c.Status)), cleanCell(c.Name), cleanText(c.Detail))
+		a.print.raw("%s  %s: %s", a.print.paint(fmt.Sprintf("%-4s", c.Status)), termtext.Cell(c.Name), termtext.Text(c.Detail))
 		if c.Fix != "" && c.Status != api.CheckOK {
-			a.print.raw("      %s", cleanText(c.Fix))
+			a.print.raw("      %s", termtext.Text(c.Fix))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/client"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 // The exit codes.
@@ -60,7 +61,7 @@ func (a *app) exit(err error) int {
 	if errors.Is(err, context.Canceled) {
 		message = "Interrupted."
 	}
-	fmt.Fprintf(a.Stderr, "medforge: %s\n", cleanText(message))
+	fmt.Fprintf(a.Stderr, "medforge: %s\n", termtext.Text(message))
 	return code
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) gpuCommand() *cobra.Command {
@@ -43,7 +44,7 @@ func (a *app) gpuTable(gpus []api.GPU) {
 		}
 		rows = append(rows, []string{
 			fmt.Sprint(g.Index), g.Name, string(g.Status), session,
-			fmt.Sprintf("%s / %s", bytesText(g.MemoryUsedBytes), bytesText(g.MemoryTotalBytes)),
+			fmt.Sprintf("%s / %s", termtext.Bytes(g.MemoryUsedBytes), termtext.Bytes(g.MemoryTotalBytes)),
 			fmt.Sprintf("%d %%", g.UtilisationPercent), fmt.Sprintf("%d °C", g.TemperatureC),
 			fmt.Sprintf("%d W", (g.PowerMilliwatts+500)/1000), fmt.Sprint(len(g.Processes)), note,
 		})

@@ -13,6 +13,7 @@ import (
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/client"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) leaderboardCommand() *cobra.Command {
@@ -110,7 +111,7 @@ func (a *app) boardCSV(b api.Leaderboard) error {
 	w := csv.NewWriter(a.print.out)
 	rows := [][]string{{"rank", "name", "score", "submission_id", "split", "scored_at"}}
 	for _, e := range b.Entries {
-		name := cleanCell(e.Name)
+		name := termtext.Cell(e.Name)
 		if strings.ContainsAny(name[:min(1, len(name))], "=+-@") {
 			name = "'" + name // a spreadsheet would run it
 		}

@@ -101,16 +101,21 @@ func (a *app) loginByToken(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(strings.TrimSpace(token))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	me, err := c.Me(ctx)
+	me, err := a.whoHas(ctx, strings.TrimSpace(token))
 	if err != nil {
 		return err
 	}
 	return a.signedIn(ctx, strings.TrimSpace(token), me.Email)
+}
+
+// whoHas asks the server whose token it is.
+func (a *app) whoHas(ctx context.Context, token string) (api.Me, error) {
+	c, err := a.connect(token)
+	if err != nil {
+		return api.Me{}, err
+	}
+	defer c.Close()
+	return c.Me(ctx)
 }
 
 // signedIn keeps the token, ends the one that it takes the place of, and says
@@ -126,12 +131,7 @@ func (a *app) signedIn(ctx context.Context, token, email string) error {
 			c.Close()
 		}
 	}
-	c, err := a.connect(token)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	me, err := c.Me(ctx)
+	me, err := a.whoHas(ctx, token)
 	if err != nil {
 		return err
 	}

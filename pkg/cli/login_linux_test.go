@@ -7,7 +7,7 @@ import (
 )
 
 // echoes reads a terminal's ECHO flag; the master's end has its slave's.
-func echoes(t *testing.T, fd int) bool {
+func echoes(t testing.TB, fd int) bool {
 	t.Helper()
 	state, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {

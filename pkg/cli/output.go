@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/medforge/medforge/pkg/config"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 // printer writes results to stdout and what is said to people to stderr.
@@ -67,7 +68,7 @@ func (p *printer) result(object any, text func()) error {
 	for _, r := range b.String() {
 		// JSON escapes C0 by itself. The rest of what a terminal may act on can
 		// only stand inside its strings, where an escape means the same.
-		if r != '\n' && visible(r) < 0 && !(r < 0x20) || r == unicode.ReplacementChar {
+		if r != '\n' && termtext.Visible(r) < 0 && !(r < 0x20) || r == unicode.ReplacementChar {
 			fmt.Fprintf(p.out, `\u%04x`, r)
 			continue
 		}
@@ -78,19 +79,19 @@ func (p *printer) result(object any, text func()) error {
 
 // line prints one line of a result.
 func (p *printer) line(format string, args ...any) {
-	fmt.Fprintln(p.out, cleanText(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(p.out, termtext.Text(fmt.Sprintf(format, args...)))
 }
 
 // tell says something to the person, not part of the result.
 func (p *printer) tell(format string, args ...any) {
 	if !p.quiet {
-		fmt.Fprintln(p.err, cleanText(fmt.Sprintf(format, args...)))
+		fmt.Fprintln(p.err, termtext.Text(fmt.Sprintf(format, args...)))
 	}
 }
 
 // warn says something that even -q does not silence.
 func (p *printer) warn(format string, args ...any) {
-	fmt.Fprintln(p.err, cleanText(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(p.err, termtext.Text(fmt.Sprintf(format, args...)))
 }
 
 // paint colours a cell by what it says about a state.
@@ -121,7 +122,7 @@ func (p *printer) pairs(rows ...[2]string) {
 		width = max(width, len(r[0]))
 	}
 	for _, r := range rows {
-		value := strings.ReplaceAll(cleanText(r[1]), "\n", "\n"+strings.Repeat(" ", width+2))
+		value := strings.ReplaceAll(termtext.Text(r[1]), "\n", "\n"+strings.Repeat(" ", width+2))
 		fmt.Fprintf(p.out, "%-*s  %s\n", width, r[0], p.paint(value))
 	}
 }
@@ -134,7 +135,7 @@ func (p *printer) table(head []string, rows [][]string) {
 	all := append([][]string{head}, rows...)
 	for _, r := range all {
 		for i := range r {
-			r[i] = cleanCell(r[i])
+			r[i] = termtext.Cell(r[i])
 			widths[i] = max(widths[i], ansi.StringWidth(r[i]))
 		}
 	}

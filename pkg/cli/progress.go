@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 // progress shows on stderr what is going on. On a terminal its last line is
@@ -50,7 +51,7 @@ func (g *progress) spin() {
 
 // draw is called with the lock held.
 func (g *progress) draw() {
-	fmt.Fprintf(g.p.err, "\r%s%s  %s", ansi.EraseLineRight, cleanCell(g.text), durationText(g.now().Sub(g.start)))
+	fmt.Fprintf(g.p.err, "\r%s%s  %s", ansi.EraseLineRight, termtext.Cell(g.text), termtext.Duration(g.now().Sub(g.start)))
 }
 
 // say changes the live line.
@@ -64,10 +65,10 @@ func (g *progress) say(format string, args ...any) {
 // known.
 func (g *progress) bar(what string, done, total int64) {
 	if total < 1 {
-		g.say("%s %s", what, bytesText(done))
+		g.say("%s %s", what, termtext.Bytes(done))
 		return
 	}
-	g.say("%s %s of %s", barText(what, done, total), bytesText(done), bytesText(total))
+	g.say("%s %s of %s", barText(what, done, total), termtext.Bytes(done), termtext.Bytes(total))
 }
 
 // barText is a bar of 20 characters and a percentage.
@@ -121,7 +122,7 @@ var stages = map[string]string{
 // event prints the line of an event of a session that is on its way.
 func (g *progress) event(e api.Event) {
 	ms, _ := e.Data["duration_ms"].(float64)
-	took := durationText(time.Duration(ms) * time.Millisecond)
+	took := termtext.Duration(time.Duration(ms) * time.Millisecond)
 	switch e.Type {
 	case api.EventSessionStage:
 		name, ok := stages[text(e, "stage")]

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) sessionCommand() *cobra.Command {
@@ -68,7 +69,7 @@ func (a *app) startSession(ctx context.Context, req api.SessionCreate, noWait bo
 		}
 		return s, err
 	}, g.event, func(st api.SessionStatus) bool { return st == api.SessionRunning || st.Terminal() })
-	took := durationText(a.Now().Sub(began))
+	took := termtext.Duration(a.Now().Sub(began))
 	g.close()
 	if err != nil && started.ID != "" {
 		if !errors.Is(err, context.Canceled) {

@@ -109,9 +109,9 @@ func (a *app) showSession(ctx context.Context, s api.Session) {
 		rows = append(rows, [2]string{"Workspace", s.WorkspaceZFS})
 	}
 	if u, err := a.client.SessionUsage(ctx, s.ID); err == nil { // a workspace may be gone; the rest is still worth showing
-		space := bytesText(u.UsedBytes)
+		space := termtext.Bytes(u.UsedBytes)
 		if u.QuotaBytes > 0 {
-			space += fmt.Sprintf(" of %s (%d %%)", bytesText(u.QuotaBytes), 100*u.UsedBytes/u.QuotaBytes)
+			space += fmt.Sprintf(" of %s (%d %%)", termtext.Bytes(u.QuotaBytes), 100*u.UsedBytes/u.QuotaBytes)
 		}
 		rows = append(rows, [2]string{"Space", space})
 	}
@@ -140,7 +140,7 @@ func (a *app) gpuReadings(ctx context.Context, slug string) [][2]string {
 			processes = "1 process"
 		}
 		rows := [][2]string{{"GPU use", fmt.Sprintf("%d %%, %s of %s, %s, %d °C, %d W", g.UtilisationPercent,
-			bytesText(g.MemoryUsedBytes), bytesText(g.MemoryTotalBytes), processes, g.TemperatureC, (g.PowerMilliwatts+500)/1000)}}
+			termtext.Bytes(g.MemoryUsedBytes), termtext.Bytes(g.MemoryTotalBytes), processes, g.TemperatureC, (g.PowerMilliwatts+500)/1000)}}
 		if g.Reason != "" {
 			rows = append(rows, [2]string{"GPU state", fmt.Sprintf("%s: %s", g.Status, g.Reason)})
 		}
@@ -257,7 +257,7 @@ func (a *app) sessionSnapshots() *cobra.Command {
 			for _, n := range snaps {
 				used := "-"
 				if n.UsedBytes != nil {
-					used = bytesText(*n.UsedBytes)
+					used = termtext.Bytes(*n.UsedBytes)
 				}
 				table = append(table, []string{s.Slug, n.Name, timeText(n.CreatedAt), used})
 			}

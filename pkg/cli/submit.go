@@ -16,6 +16,7 @@ import (
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/client"
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/termtext"
 )
 
 func (a *app) submitCommand() *cobra.Command {
@@ -146,7 +147,7 @@ func (a *app) scored(ctx context.Context, stream **client.EventStream, s api.Sub
 
 func (a *app) showScore(ctx context.Context, slug string, sent api.SubmissionCreated, before *api.LeaderboardEntry) error {
 	s := sent.Submission
-	left := fmt.Sprintf("%d of %d left; anew %s (in %s)", sent.RemainingToday, sent.DailyCap, timeText(sent.ResetsAt), durationText(sent.ResetsAt.Sub(a.Now()).Round(time.Minute)))
+	left := fmt.Sprintf("%d of %d left; anew %s (in %s)", sent.RemainingToday, sent.DailyCap, timeText(sent.ResetsAt), termtext.Duration(sent.ResetsAt.Sub(a.Now()).Round(time.Minute)))
 	if s.ScoreStatus == api.ScoreFailed {
 		if err := a.print.result(sent, func() {}); err != nil {
 			return err

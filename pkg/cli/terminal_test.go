@@ -1,14 +1,13 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,19 +17,25 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // terminal is the program running on a terminal of its own.
 type terminal struct {
 	cmd  *exec.Cmd
-	mu   sync.Mutex
-	buf  bytes.Buffer
+	out  watch.Output
 	in   *os.File
 	read chan struct{} // closed when the program has let go of its terminal
 }
 
-// onTerminal starts the program on a terminal so many columns wide.
+// onTerminal starts the program on a terminal so many columns wide, as one who
+// calls on the host's socket.
 func onTerminal(t testing.TB, h *httpapitest.Host, columns uint16, env []string, args ...string) *terminal {
+	t.Helper()
+	return openTerminal(t, columns, append([]string{"MEDFORGE_SOCKET=" + h.Socket}, env...), args...)
+}
+
+func openTerminal(t testing.TB, columns uint16, env []string, args ...string) *terminal {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -41,7 +46,7 @@ func onTerminal(t testing.TB, h *httpapitest.Host, columns uint16, env []string,
 	// testscript.Main runs the program when it is called by its name.
 	cmd := exec.CommandContext(ctx, exe)
 	cmd.Args = append([]string{"medforge"}, args...)
-	cmd.Env = append([]string{"MEDFORGE_SOCKET=" + h.Socket, "TZ=UTC", "TERM=xterm", "HOME=" + t.TempDir()}, env...)
+	cmd.Env = append([]string{"TZ=UTC", "TERM=xterm", "HOME=" + t.TempDir()}, env...)
 	f, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: columns})
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +54,7 @@ func onTerminal(t testing.TB, h *httpapitest.Host, columns uint16, env []string,
 	term := &terminal{cmd: cmd, in: f, read: make(chan struct{})}
 	go func() {
 		defer close(term.read)
-		_, err := io.Copy(term, f)
+		_, err := io.Copy(&term.out, f)
 		if err != nil && !errors.Is(err, syscall.EIO) { // EIO: the other end is closed
 			t.Errorf("reading the terminal: %v", err)
 		}
@@ -58,17 +63,7 @@ func onTerminal(t testing.TB, h *httpapitest.Host, columns uint16, env []string,
 	return term
 }
 
-func (x *terminal) Write(b []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.buf.Write(b)
-}
-
-func (x *terminal) text() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return strings.ReplaceAll(x.buf.String(), "\r\n", "\n")
-}
+func (x *terminal) text() string { return strings.ReplaceAll(x.out.String(), "\r\n", "\n") }
 
 // end waits for the program and returns all it wrote and its exit code.
 func (x *terminal) end(t testing.TB) (string, int) {
@@ -85,11 +80,23 @@ func (x *terminal) end(t testing.TB) (string, int) {
 // until waits for a text to appear.
 func (x *terminal) until(t testing.TB, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(x.text(), want); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%q did not appear in %q", want, x.text())
+	x.untilTrue(t, fmt.Sprintf("%q", want), func() bool { return strings.Contains(x.text(), want) })
+}
+
+// untilTrue waits for what the program does before it ends.
+func (x *terminal) untilTrue(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	watch.Until(t, what, func() bool {
+		select {
+		case <-x.read:
+			if !holds() {
+				t.Fatalf("it ended before %s: %q", what, x.text())
+			}
+			return true
+		default:
+			return holds()
 		}
-	}
+	}, x.text)
 }
 
 func listed(t *testing.T) *httpapitest.Host {

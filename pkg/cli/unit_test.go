@@ -93,18 +93,3 @@ func TestFit(t *testing.T) {
 		}
 	}
 }
-
-func TestUnits(t *testing.T) {
-	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 5 << 30: "5.0 GiB", 1 << 62: "4.0 EiB"} {
-		if got := bytesText(n); got != want {
-			t.Errorf("%d is %s", n, got)
-		}
-	}
-	for d, want := range map[time.Duration]string{
-		12 * time.Millisecond: "12 ms", 1234 * time.Millisecond: "1.2 s", 185 * time.Second: "3 min 5 s", 2 * time.Hour: "2 h 0 min",
-	} {
-		if got := durationText(d); got != want {
-			t.Errorf("%v is %s", d, got)
-		}
-	}
-}

@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/medforge/medforge/pkg/account"
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
@@ -64,7 +62,7 @@ func TestAnAdminVisitsAHostileSession(t *testing.T) {
 		"/to-sign-in": base + "/signin?return=https://evil.example/", "/to-sign-out": base + "/signout",
 		"/to-front": base + forwardAuth, "/to-enter": "/.medforge/enter?ticket=x", "/to-open": base + "/open?return=https://" + h.sessionHost + "/landed",
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h.serveOn(t, rec, func(w http.ResponseWriter, r *http.Request) {
 		for _, c := range []string{
 			"__Host-medforge_session=planted; Path=/; Secure", "medforge_session=planted; Domain=medforge.example.org", "medforge_session=planted; Domain=example.org",
 			"__Host-medforge_ide=planted; Path=/; Secure", "innocent=1; Domain=example.org", "own=1",
@@ -77,13 +75,6 @@ func TestAnAdminVisitsAHostileSession(t *testing.T) {
 		}
 		w.Header().Set("Clear-Site-Data", `"*"`)
 		_, _ = w.Write([]byte("hostile"))
-	})}
-	go func() { _ = srv.Serve(rec) }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		_ = h.proxy.Close(ctx)
-		_ = srv.Close()
 	})
 
 	root := httpapitest.ActorOf(httpapitest.Admin)

@@ -79,7 +79,13 @@ func (h *house) serveIDE(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(ideAnswer)) })}
+	h.serveOn(t, l, func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(ideAnswer)) })
+}
+
+// serveOn answers as an IDE until the test ends.
+func (h *house) serveOn(t *testing.T, l net.Listener, answer http.HandlerFunc) {
+	t.Helper()
+	srv := &http.Server{Handler: answer}
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -107,12 +107,7 @@ func TestGPULost(t *testing.T) {
 func TestGPULostInStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, storetest.SQLiteConfig(t), 1, quick)
-	r.sockets.set(false, nil)
-	s, err := r.Start(t.Context(), r.alice, session.StartRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.eventually("the task", func() bool { c, err := r.runtime.Inspect(t.Context(), s.Slug); return err == nil && c.Running })
+	s := r.startSilent(r.alice)
 	if err := r.gpus.Break(s.GPUUUID, "it is lost"); err != nil {
 		t.Fatal(err)
 	}
@@ -153,12 +148,7 @@ func TestGPUNotCleanBeforeStart(t *testing.T) {
 func TestRestartedStartKeepsItsGPU(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, storetest.SQLiteConfig(t), 1, nil)
-	r.sockets.set(false, nil)
-	s, err := r.Start(t.Context(), r.alice, session.StartRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.eventually("the task", func() bool { c, err := r.runtime.Inspect(t.Context(), s.Slug); return err == nil && c.Running })
+	s := r.startSilent(r.alice)
 	r.stop()
 	if err := r.gpus.Hold(s.GPUUUID, "process 4711"); err != nil {
 		t.Fatal(err)

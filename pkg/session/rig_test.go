@@ -188,6 +188,19 @@ func (r *rig) await(id string, want session.Status) session.Session {
 	return row
 }
 
+// startSilent asks for a session and returns it when its process runs; its IDE
+// does not answer before sockets.set(true, nil).
+func (r *rig) startSilent(a auth.Actor) session.Session {
+	r.t.Helper()
+	r.sockets.set(false, nil)
+	s, err := r.Start(r.t.Context(), a, session.StartRequest{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.eventually("the task", func() bool { c, err := r.runtime.Inspect(r.t.Context(), s.Slug); return err == nil && c.Running })
+	return s
+}
+
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
 	watch.Until(r.t, what, ok)

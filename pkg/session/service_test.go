@@ -236,12 +236,7 @@ func TestClientGone(t *testing.T) {
 func TestStopDuringStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, storetest.SQLiteConfig(t), 1, nil)
-	r.sockets.set(false, nil)
-	s, err := r.Start(t.Context(), r.alice, session.StartRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.eventually("the task", func() bool { c, err := r.runtime.Inspect(t.Context(), s.Slug); return err == nil && c.Running })
+	s := r.startSilent(r.alice)
 	if _, err := r.Stop(t.Context(), r.alice, s.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -15,15 +15,23 @@ import (
 // runLimit bounds a program that is waited for.
 const runLimit = 2 * time.Minute
 
+// program is a request's JSON list: a program and its arguments.
+func program(r *http.Request) (args []string, err error) {
+	if err := json.NewDecoder(r.Body).Decode(&args); err != nil {
+		return nil, err
+	}
+	if len(args) == 0 {
+		return nil, errors.New("no program")
+	}
+	return args, nil
+}
+
 // run runs a program of the image, its arguments a JSON list, and returns its
 // exit code and what it printed.
 func (p *probes) run(r *http.Request) (string, error) {
-	var args []string
-	if err := json.NewDecoder(r.Body).Decode(&args); err != nil {
+	args, err := program(r)
+	if err != nil {
 		return "", err
-	}
-	if len(args) == 0 {
-		return "", errors.New("no program")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), runLimit)
 	defer cancel()
@@ -42,12 +50,9 @@ func (p *probes) run(r *http.Request) (string, error) {
 // spawn starts a program that is not waited for, in a process session of its
 // own, and returns its pid inside. What it prints goes into the session's log.
 func (p *probes) spawn(r *http.Request) (string, error) {
-	var args []string
-	if err := json.NewDecoder(r.Body).Decode(&args); err != nil {
+	args, err := program(r)
+	if err != nil {
 		return "", err
-	}
-	if len(args) == 0 {
-		return "", errors.New("no program")
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
