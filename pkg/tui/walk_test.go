@@ -317,6 +317,9 @@ func TestColoursChangeNoText(t *testing.T) {
 				t.Errorf("screen %s, profile %v: colours %v", key, p, colour)
 			}
 			got = trimLines(strings.NewReplacer("[", " ", "]", " ").Replace(ansi.Strip(got)))
+			if key == "3" {
+				got, _, _ = strings.Cut(got, "────\n Metric") // what is rendered Markdown has other lines
+			}
 			if want == "" {
 				want = got
 			}
