@@ -26,8 +26,9 @@ var (
 // rooms that it may import. A package in no room fails the test, and so does an
 // import that is not here. Within a room everything may import everything.
 var rooms = map[string][]string{
-	"cmd/medforge":  {"pkg/cli", "pkg/config"},
-	"cmd/medforged": {"pkg/daemon", "pkg/config"},
+	"cmd/medforge":     {"pkg/cli", "pkg/config"},
+	"cmd/medforged":    {"pkg/daemon", "pkg/config"},
+	"cmd/medforge-log": {"pkg/driver/containerd/logdriver"},
 
 	// The client's side knows nothing of the daemon.
 	"pkg/cli":    {"pkg/client", "pkg/tui", "pkg/api", "pkg/fault", "pkg/config", "pkg/termtext"},
@@ -189,7 +190,7 @@ func TestTheCommandLineStaysLight(t *testing.T) {
 }
 
 func TestMainsAreAFewLines(t *testing.T) {
-	for _, f := range []string{"../cmd/medforge/main.go", "../cmd/medforged/main.go"} {
+	for _, f := range []string{"../cmd/medforge/main.go", "../cmd/medforged/main.go", "../cmd/medforge-log/main.go"} {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Error(err)

@@ -60,7 +60,7 @@ func openDrivers(ctx context.Context, c config.Config, logger *slog.Logger) (d d
 		RunDir:      filepath.Join(c.RunDir, "containers"),
 		LogDir:      logDir(c),
 		LogMaxBytes: int64(c.Session.LogSize) / 2, // the log and the one before it
-		LogProgram:  self,
+		LogProgram:  logProgram(self),
 		ShmBytes:    int64(c.Session.SharedMemory),
 		CLIPath:     besides(self, "medforge"),
 		Devices:     devices,
@@ -123,6 +123,17 @@ func openWorkspaces(ctx context.Context, c config.Config, logger *slog.Logger) (
 		logger.Warn("what interrupted copies left cannot be removed", "error", err)
 	}
 	return w, nil
+}
+
+// logProgram keeps sessions' output: medforge-log, beside this program or where
+// the package has it; else this program, which can do the same.
+func logProgram(self string) string {
+	for _, folder := range []string{"", "../lib/medforge"} {
+		if path := besides(self, filepath.Join(folder, "medforge-log")); path != "" {
+			return path
+		}
+	}
+	return self
 }
 
 // besides is a program in the folder of this one; empty when it is not there.

@@ -23,8 +23,9 @@ import (
 // Main is the program medforged; it returns the exit status: 0 done, 1 failed,
 // 2 wrong usage or configuration.
 func Main(args []string, version string) int {
-	// containerd starts this same program to keep a container's output: it
-	// lives as long as the container, whatever becomes of the daemon.
+	// Where there is no medforge-log, containerd starts this same program to
+	// keep a container's output: it lives as long as the container, whatever
+	// becomes of the daemon.
 	logdriver.Main(args)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

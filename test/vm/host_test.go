@@ -112,7 +112,7 @@ func TestHardening(t *testing.T) {
 func TestPackage(t *testing.T) {
 	files := run(t, "dpkg", "-L", "medforge")
 	for _, want := range []string{
-		"/usr/bin/medforge", "/usr/bin/medforged", "/usr/share/man/man1/medforge-session-start.1.gz", "/usr/share/man/man1/medforged.1.gz",
+		"/usr/bin/medforge", "/usr/bin/medforged", "/usr/lib/medforge/medforge-log", "/usr/share/man/man1/medforge-session-start.1.gz", "/usr/share/man/man1/medforged.1.gz",
 		"/usr/share/bash-completion/completions/medforge", "/usr/share/zsh/vendor-completions/_medforge",
 		"/usr/share/fish/vendor_completions.d/medforge.fish", "/etc/medforge/medforged.toml",
 	} {

@@ -38,7 +38,7 @@ type Config struct {
 	// LogMaxBytes is the size of each of the two. 0: 5 MiB.
 	LogMaxBytes int64
 	// LogProgram is the absolute path of a program whose main calls
-	// logdriver.Main first: medforged itself. Needed.
+	// logdriver.Main first. Needed.
 	LogProgram string
 	// CLIPath is the host's medforge program, mounted read-only at
 	// /usr/local/bin/medforge. Empty: sessions have none.

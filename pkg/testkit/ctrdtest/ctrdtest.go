@@ -234,7 +234,7 @@ func (c *Containerd) Context(tb testing.TB) context.Context {
 
 // logProgram is built once per test binary.
 var logProgram = sync.OnceValues(func() (string, error) {
-	return gobuild.Build("github.com/medforge/medforge/pkg/testkit/ctrdtest/logger")
+	return gobuild.Build("github.com/medforge/medforge/cmd/medforge-log")
 })
 
 // Config is a configuration of the driver for this containerd.

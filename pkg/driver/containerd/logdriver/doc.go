@@ -3,10 +3,11 @@
 //
 // containerd starts a program of ours for each container (its binary:// log
 // driver) and hands it the container's stdout and stderr. That program is
-// medforged itself, called as "medforged __log ...": its main calls Main before
-// anything else. It lives as long as the container's output does, whatever
-// becomes of the daemon and of containerd, and it never stops reading: a
-// session must not block or die because a disk is full.
+// medforge-log, or medforged where that is not installed, called as
+// "medforge-log __log ...": its main calls Main before anything else. It lives as
+// long as the container's output does, whatever becomes of the daemon and of
+// containerd, and it never stops reading: a session must not block or die
+// because a disk is full.
 //
 // A log is two files at most, SLUG.log and SLUG.log.1, each of Settings.MaxBytes
 // at most, mode 0600.
