@@ -140,7 +140,7 @@ func NewProblem(err error, base string) Problem {
 	}
 	return Problem{
 		Type:   base + PathProblems + code,
-		Title:  Title(code),
+		Title:  fault.Title(code),
 		Status: StatusOf(e.Kind, code),
 		Detail: e.Message,
 		Code:   code,
@@ -173,13 +173,4 @@ func known(kind fault.Kind) bool {
 		}
 	}
 	return false
-}
-
-// Title makes "Submission cap reached" from "competitions/submission-cap-reached".
-func Title(code string) string {
-	t := strings.ReplaceAll(code[strings.LastIndexByte(code, '/')+1:], "-", " ")
-	if t == "" {
-		return t
-	}
-	return strings.ToUpper(t[:1]) + t[1:]
 }

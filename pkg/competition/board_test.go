@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/competition"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/fault"
@@ -32,19 +33,21 @@ func TestTheLadderShowsTheBoardOnly(t *testing.T) {
 	w := newWorld(t, memory(t))
 	w.add(toy("leaderboard: {}", "leaderboard: {ladder_step: 0.5}"))
 	w.run()
-	a := w.user()
+	a, boss := w.user(), w.user()
+	boss.Role = auth.RoleAdmin // who takes part, sees what others see
 	for _, c := range []struct {
 		file string
+		as   auth.Actor
 		want float64
-	}{{labels(1, 2, 0, 0), 0.5}, {labels(1, 2, 3, 0), 0.5}, {labels(0, 0, 0, 0), 0.5}} {
+	}{{labels(1, 2, 0, 0), a, 0.5}, {labels(1, 2, 3, 0), a, 0.5}, {labels(0, 0, 0, 0), a, 0.5}, {labels(1, 2, 3, 0), boss, 1}} {
 		w.pass(time.Second)
-		s := w.scored(a, "toy", c.file)
+		s := w.scored(c.as, "toy", c.file)
 		if s.Score == nil || s.Score.Primary != c.want || len(s.Score.Components) != 0 {
 			t.Errorf("%q shows %+v, want %v", c.file, s.Score, c.want)
 		}
 	}
 	for _, e := range w.published(event.Scored) {
-		if e.Data["primary_score"] != 0.5 {
+		if e.UserID == a.UserID && e.Data["primary_score"] != 0.5 {
 			t.Errorf("an event shows %v", e.Data)
 		}
 	}

@@ -104,7 +104,8 @@ func (s *Service) Mine(ctx context.Context, a auth.Actor, slug string, limit int
 	return rows, next, err
 }
 
-// Submission returns one of the caller's own, or anybody's to an admin.
+// Submission returns one of the caller's own, or anybody's to an admin, who sees
+// others' scores with all their digits.
 // Errors: NotFound "competitions/submission-not-found", which is also the
 // answer to a stranger.
 func (s *Service) Submission(ctx context.Context, a auth.Actor, id string) (Submission, error) {
@@ -116,7 +117,7 @@ func (s *Service) Submission(ctx context.Context, a auth.Actor, id string) (Subm
 		return Submission{}, fault.New(fault.NotFound, "competitions/submission-not-found",
 			"There is no submission %s that you may see.", id)
 	}
-	if a.Admin() {
+	if a.Admin() && a.UserID != sub.UserID {
 		return sub, nil
 	}
 	c, m, err := s.Get(ctx, sub.Competition)

@@ -41,9 +41,10 @@ type Receipt struct {
 }
 
 // Admit decides whether a user may submit at all now, before a byte of the
-// file is read. Errors: NotFound, Conflict "competitions/closed", LimitReached
-// "competitions/submission-cap-reached" with when it resets.
-func (s *Service) Admit(ctx context.Context, a auth.Actor, slug string) (Competition, error) {
+// file is read, whose size is -1 when it is not known. Errors: NotFound, Conflict
+// "competitions/closed", Invalid "competitions/submission-too-large",
+// LimitReached "competitions/submission-cap-reached" with when it resets.
+func (s *Service) Admit(ctx context.Context, a auth.Actor, slug string, size int64) (Competition, error) {
 	if err := needUser(a); err != nil {
 		return Competition{}, err
 	}
@@ -53,6 +54,9 @@ func (s *Service) Admit(ctx context.Context, a auth.Actor, slug string) (Competi
 	}
 	if c.State != Open {
 		return c, fault.New(fault.Conflict, "competitions/closed", "Competition %s takes no submissions any more.", slug)
+	}
+	if size > s.o.MaxSubmission {
+		return c, s.tooLarge()
 	}
 	u, err := s.o.Store.Usage(ctx, slug, a.UserID, DayOf(s.now()))
 	if err != nil {
@@ -80,11 +84,11 @@ func (s *Service) tooLarge() error {
 // Submit keeps, validates and queues a file of predictions. Errors: Admit's;
 // LimitReached "competitions/attempts-exhausted"; Invalid
 // "competitions/submission-validation-failed" with every kind of mistake,
-// "competitions/submission-too-large", "competitions/invalid-message"; Busy
+// "competitions/invalid-message"; Busy
 // "competitions/too-many-uploads". What is refused takes none of the day's
 // places.
 func (s *Service) Submit(ctx context.Context, a auth.Actor, slug string, in Upload) (Receipt, error) {
-	c, err := s.Admit(ctx, a, slug)
+	c, err := s.Admit(ctx, a, slug, in.Size)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -94,9 +98,6 @@ func (s *Service) Submit(ctx context.Context, a auth.Actor, slug string, in Uplo
 	default:
 		return Receipt{}, fault.New(fault.TooMany, "competitions/too-many-uploads",
 			"Too many files are being sent at once. Try again in a moment.").After(2 * time.Second)
-	}
-	if in.Size > s.o.MaxSubmission {
-		return Receipt{}, s.tooLarge()
 	}
 	now := s.now()
 	err = s.o.Store.CountAttempt(ctx, slug, a.UserID, DayOf(now), c.AttemptCap)

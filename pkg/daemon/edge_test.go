@@ -129,6 +129,9 @@ func TestEdge(t *testing.T) {
 		res.Header.Get("Strict-Transport-Security") != "max-age=31536000; includeSubDomains" {
 		t.Errorf("%s %d %v", res.Proto, res.StatusCode, res.Header)
 	}
+	if res, body := e.get(d.public, "https://s-abcd2345.medforge.localhost/"); !strings.Contains(body, `"request_id":"`+res.Header.Get("X-Request-Id")+`"`) {
+		t.Errorf("a session's host does not name the request: %s", body)
+	}
 	if res, _ = e.get(d.public, "https://s-abcd2345.medforge.localhost/.medforge/enter?ticket=hunter2"); res.Header.Get("Strict-Transport-Security") == "" {
 		t.Error("a session's host lacks Strict-Transport-Security")
 	}

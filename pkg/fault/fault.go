@@ -8,6 +8,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -117,4 +118,14 @@ func CodeOf(err error) string {
 		return e.Code
 	}
 	return ""
+}
+
+// Title makes "Submission cap reached" from the code
+// "competitions/submission-cap-reached".
+func Title(code string) string {
+	t := strings.ReplaceAll(code[strings.LastIndexByte(code, '/')+1:], "-", " ")
+	if t == "" {
+		return t
+	}
+	return strings.ToUpper(t[:1]) + t[1:]
 }

@@ -12,10 +12,12 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/medforge/medforge/pkg/api"
@@ -70,6 +72,21 @@ func submitAs(t *testing.T, h *httpapitest.Host, header []string, slug string, p
 	t.Helper()
 	body, ctype := multi(t, parts...)
 	return do(t, h.API.Public(), "POST", "/api/v1/competitions/"+slug+"/submissions", body, append([]string{"Content-Type", ctype}, header...)...)
+}
+
+// announce submits, as Alice, a form of so many bytes, none of which comes.
+func announce(t *testing.T, h *httpapitest.Host, length int64) *http.Response {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), "POST", titanic+"/submissions", iotest.ErrReader(errors.New("the body was read")))
+	r.ContentLength, r.Host = length, "medforge"
+	_, ctype := multi(t, "file", "")
+	header := append([]string{"Content-Type", ctype}, asAlice...)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.API.Public().ServeHTTP(w, r)
+	return w.Result()
 }
 
 // scored waits for a submission's score.
@@ -214,6 +231,7 @@ func TestBadSubmissions(t *testing.T) {
 	}
 	wantProblem(t, submitAs(t, h, asAlice, "nowhere", "file", sample), 404, "competitions/competition-not-found")
 	wantProblem(t, submitAs(t, h, asAlice, "titanic-survival", "file", sample+strings.Repeat("x", 2<<20)), 422, "competitions/submission-too-large")
+	wantProblem(t, announce(t, h, 200<<20), 422, "competitions/submission-too-large")
 	wantProblem(t, submitAs(t, h, asAlice, "titanic-survival", "file", sample, "message", strings.Repeat("m", 501)), 422, "competitions/invalid-message")
 	wantProblem(t, submitAs(t, h, asAlice, "titanic-survival", "message", "x"), 422, api.CodeInvalidRequest)
 	wantProblem(t, submitAs(t, h, asAlice, "titanic-survival", "fiel", "x"), 422, api.CodeInvalidRequest)

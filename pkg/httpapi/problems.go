@@ -39,7 +39,7 @@ func readMeanings(text string) (map[string]meaning, error) {
 		if _, twice := all[f[0]]; twice {
 			return nil, fmt.Errorf("problems.txt: %s stands there twice", f[0])
 		}
-		all[f[0]] = meaning{Code: f[0], Title: api.Title(f[0]), Meaning: f[1], ToDo: f[2]}
+		all[f[0]] = meaning{Code: f[0], Title: fault.Title(f[0]), Meaning: f[1], ToDo: f[2]}
 	}
 	return all, nil
 }

@@ -77,7 +77,7 @@ type Competitions interface {
 	Data(ctx context.Context, slug string) ([]competition.DataFile, error)
 	WriteData(ctx context.Context, files []competition.DataFile, w io.Writer) error
 
-	Admit(ctx context.Context, a auth.Actor, slug string) (competition.Competition, error)
+	Admit(ctx context.Context, a auth.Actor, slug string, size int64) (competition.Competition, error)
 	Submit(ctx context.Context, a auth.Actor, slug string, in competition.Upload) (competition.Receipt, error)
 	Mine(ctx context.Context, a auth.Actor, slug string, limit int, after string) (rows []competition.Submission, next string, err error)
 	Submission(ctx context.Context, a auth.Actor, id string) (competition.Submission, error)

@@ -69,17 +69,20 @@ const formOverhead = 16 << 10
 // submit takes multipart/form-data with the parts file and message, in any
 // order, and streams the file.
 func (s *Server) submit(ctx context.Context, a auth.Actor, in *submitInput) (api.SubmissionCreated, error) {
-	if _, err := s.Competitions.Admit(ctx, a, in.Slug.Slug); err != nil {
+	size := int64(-1)
+	if n := in.req.ContentLength; n > formOverhead {
+		size = n - formOverhead // at least
+	}
+	// Before anything is read: a sender that waits for 100 Continue gets the
+	// refusal instead, and one that went on sending could miss it.
+	if _, err := s.Competitions.Admit(ctx, a, in.Slug.Slug, size); err != nil {
 		return api.SubmissionCreated{}, err
 	}
 	parts, err := in.form()
 	if err != nil {
 		return api.SubmissionCreated{}, err
 	}
-	u := competition.Upload{Filename: parts.file.FileName(), Size: -1, File: parts.file, Message: parts.rest}
-	if n := in.req.ContentLength; n > formOverhead {
-		u.Size = n - formOverhead // at least
-	}
+	u := competition.Upload{Filename: parts.file.FileName(), Size: size, File: parts.file, Message: parts.rest}
 	r, err := s.Competitions.Submit(ctx, a, in.Slug.Slug, u)
 	if err != nil {
 		in.drain()

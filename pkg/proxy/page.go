@@ -98,13 +98,16 @@ func (p *Proxy) page(w http.ResponseWriter, r *http.Request, status int, c conte
 	}
 }
 
-// problem is RFC 9457's object with our code, as httpapi writes it.
+// problem is RFC 9457's object with our members, as httpapi writes it.
 type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Code   string `json:"code"`
+	Type      string     `json:"type"`
+	Title     string     `json:"title"`
+	Status    int        `json:"status"`
+	Detail    string     `json:"detail"`
+	Instance  string     `json:"instance"`
+	Code      string     `json:"code"`
+	RequestID string     `json:"request_id"`
+	Kind      fault.Kind `json:"kind"`
 }
 
 func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, e *fault.Error) {
@@ -123,7 +126,8 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, e *fault.Error) {
 		return
 	}
 	if err := json.NewEncoder(w).Encode(problem{
-		Type: p.o.Hosts.MainOrigin() + "/problems/" + e.Code, Title: http.StatusText(code), Status: code, Detail: e.Message, Code: e.Code,
+		Type: p.o.Hosts.MainOrigin() + "/problems/" + e.Code, Title: fault.Title(e.Code), Status: code, Detail: e.Message,
+		Instance: r.URL.EscapedPath(), Code: e.Code, RequestID: h.Get("X-Request-Id"), Kind: e.Kind,
 	}); err != nil {
 		p.o.Logger.Debug("a problem was not wholly sent", "error", err)
 	}

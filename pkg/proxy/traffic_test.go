@@ -36,8 +36,16 @@ func TestSplitByHost(t *testing.T) {
 		got := fmt.Sprint(res.StatusCode)
 		if res.StatusCode == 200 {
 			got += " " + text(res)
-		} else if res.Header.Get("Content-Type") != "application/problem+json" {
-			t.Errorf("%s: %+v", host, res.Header)
+		} else {
+			// The members that every failure of the API has; pkg/daemon gives
+			// requests their ids.
+			body := text(res)
+			for _, member := range []string{"/problems/request/unknown-host\"", `"title":"Unknown host"`, `"status":421`, `"detail":"the host name`,
+				`"instance":"/x"`, `"code":"request/unknown-host"`, `"request_id":"`, `"kind":"misdirected"`} {
+				if !strings.Contains(body, member) || res.Header.Get("Content-Type") != "application/problem+json" {
+					t.Errorf("%s: no %s in %s (%v)", host, member, body, res.Header)
+				}
+			}
 		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", host, got, want)
