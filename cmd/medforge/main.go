@@ -7,6 +7,9 @@ import (
 	"github.com/medforge/medforge/pkg/cli"
 )
 
+// version is set by scripts/build.
+var version string
+
 func main() {
-	os.Exit(cli.Main(cli.OS()))
+	os.Exit(cli.Main(cli.OS(version)))
 }

@@ -31,14 +31,15 @@ type System struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Now     func() time.Time
+	Version string // empty: what the build knows of itself
 	// TUI runs the full-screen program.
 	TUI func(ctx context.Context, d tui.Daemon, o tui.Options) error
 }
 
-// OS is the real one.
-func OS() System {
+// OS is the real one, of a program of that version.
+func OS(version string) System {
 	return System{
-		Args: os.Args[1:], Environ: os.Environ(),
+		Args: os.Args[1:], Environ: os.Environ(), Version: version,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, TUI: tui.Run,
 	}
 }
@@ -58,9 +59,13 @@ func Run(ctx context.Context, s System) int {
 	root := a.root()
 	root.SetArgs(s.Args)
 	root.SetIn(s.Stdin)
-	root.SetOut(s.Stdout)
+	out := &remembering{w: s.Stdout}
+	root.SetOut(out)
 	root.SetErr(s.Stderr)
 	err := root.ExecuteContext(ctx)
+	if out.err != nil { // cobra's own help forgets it
+		err, a.ran = out.err, true
+	}
 	if a.client != nil {
 		a.client.Close()
 	}
@@ -68,7 +73,7 @@ func Run(ctx context.Context, s System) int {
 }
 
 // Command is the whole tree, for what is made from it: man pages, completions.
-func Command() *cobra.Command { return (&app{System: OS()}).root() }
+func Command() *cobra.Command { return (&app{System: OS("")}).root() }
 
 // app is one run of the command line.
 type app struct {
@@ -100,7 +105,7 @@ be reached.`,
 		Example: `  medforge session start
   medforge session list
   medforge doctor`,
-		Version:                    version(),
+		Version:                    a.version(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
@@ -124,7 +129,20 @@ be reached.`,
 	root.AddCommand(a.sessionCommand(), a.competitionCommand(), a.submitCommand(), a.submissionsCommand(), a.leaderboardCommand(),
 		a.datasetCommand(), a.gpuCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(),
 		a.passwdCommand(), a.tokenCommand(), a.doctorCommand(), a.tuiCommand(), a.adminCommand())
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = a.helpTopic
+	}
 	return root
+}
+
+// helpTopic refuses "help" for what there is not; cobra's shows the root's.
+func (a *app) helpTopic(cmd *cobra.Command, args []string) error {
+	found, rest, err := cmd.Root().Find(args)
+	if err != nil {
+		return err
+	}
+	return a.noSuchCommand(found, rest)
 }
 
 // run gives a command its work, which begins with the configuration.
@@ -134,7 +152,11 @@ func (a *app) run(cmd *cobra.Command, work func(cmd *cobra.Command, args []strin
 			return err
 		}
 		a.ran = true
-		return errors.Join(work(cmd, args), a.print.flush())
+		err := work(cmd, args)
+		if f := a.print.flush(); !errors.Is(err, f) {
+			err = errors.Join(err, f)
+		}
+		return err
 	}
 	return cmd
 }
@@ -177,9 +199,12 @@ func (a *app) noSuchCommand(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("there is no command %q.%s See: %s --help", args[0], hint, cmd.CommandPath())
 }
 
-// version names the build: the module's version, or the commit it was built
-// from.
-func version() string {
+// version names the build: as it was told, or the module's version, or the
+// commit it was built from.
+func (s System) version() string {
+	if s.Version != "" {
+		return s.Version
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/client"
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/termtext"
@@ -90,10 +91,11 @@ func codeOf(kind fault.Kind, code string) int {
 	case fault.LimitReached, fault.Conflict, fault.Exists, fault.Busy, fault.TooMany:
 		return exitLimit
 	case fault.Invalid, fault.TooLarge:
-		if strings.HasPrefix(code, "competitions/") {
+		if strings.HasPrefix(code, "competitions/submission-") {
 			return exitLimit // bad predictions
 		}
-		if kind == fault.Invalid && strings.HasPrefix(code, "usage/") {
+		// The API names a flag's value that it does not take by its field.
+		if strings.HasPrefix(code, "usage/") || code == api.CodeInvalidRequest || code == "client/no-reference" {
 			return exitUsage
 		}
 	case fault.Unavailable, fault.Timeout:
@@ -106,7 +108,7 @@ func codeOf(kind fault.Kind, code string) int {
 
 // toldAlready says whether the message itself says what is wrong and where.
 func toldAlready(e *fault.Error) bool {
-	return e.Code == "config/invalid" || len(e.Fields) == 1 && strings.Contains(e.Message, e.Fields[0].Loc)
+	return e.Code == "config/invalid" || len(e.Fields) == 1 && strings.Contains(e.Message, strings.TrimPrefix(e.Fields[0].Loc, "body."))
 }
 
 // maxFields is how many mistakes are listed.

@@ -60,7 +60,7 @@ func serverArgument(cmd *cobra.Command, args []string) error {
 
 // connect makes a client of the server with another token, or none.
 func (a *app) connect(token string) (*client.Client, error) {
-	return client.New(client.Options{Socket: a.cfg.Socket, Server: a.cfg.Server, Token: token, UserAgent: "medforge/" + version()})
+	return client.New(client.Options{Socket: a.cfg.Socket, Server: a.cfg.Server, Token: token, UserAgent: "medforge/" + a.version()})
 }
 
 func (a *app) login(ctx context.Context, email, life string) error {

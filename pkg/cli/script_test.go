@@ -26,7 +26,7 @@ import (
 var update = flag.Bool("update", false, "write golden files anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"medforge": func() { os.Exit(cli.Main(cli.OS())) }})
+	testscript.Main(m, map[string]func(){"medforge": func() { os.Exit(cli.Main(cli.OS("1.2.3-script"))) }})
 }
 
 // TestScripts runs the program itself, as a process, against the real API on a
