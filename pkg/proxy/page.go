@@ -127,7 +127,7 @@ func (p *Proxy) refuse(w http.ResponseWriter, r *http.Request, e *fault.Error) {
 	}
 	if err := json.NewEncoder(w).Encode(problem{
 		Type: p.o.Hosts.MainOrigin() + "/problems/" + e.Code, Title: fault.Title(e.Code), Status: code, Detail: e.Message,
-		Instance: r.URL.EscapedPath(), Code: e.Code, RequestID: h.Get("X-Request-Id"), Kind: e.Kind,
+		Instance: r.URL.EscapedPath(), Code: e.Code, RequestID: header.Get("X-Request-Id"), Kind: e.Kind,
 	}); err != nil {
 		p.o.Logger.Debug("a problem was not wholly sent", "error", err)
 	}
