@@ -248,6 +248,21 @@ func TestStopDuringStart(t *testing.T) {
 	}
 }
 
+// An IDE that takes a connection and never answers, as that of a frozen
+// container, does not keep the start from seeing that its process is gone.
+func TestIDEIsMuteAndEnds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, storetest.SQLiteConfig(t), 1, nil)
+	r.sockets.mu.Lock()
+	r.sockets.mute = true
+	r.sockets.mu.Unlock()
+	s := r.startSilent(r.alice)
+	r.runtime.Exit(s.Slug, 137)
+	if end := r.await(s.ID, session.Error); !strings.Contains(end.ErrorMessage, "ended by itself with exit code 137") {
+		t.Errorf("%s: %q", end.StopReason, end.ErrorMessage)
+	}
+}
+
 func TestReconcileIsForAdmins(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, storetest.SQLiteConfig(t), 1, nil)

@@ -142,6 +142,9 @@ func (s *Service) findDevice(ctx context.Context, row Session, spec *Spec) error
 	return err
 }
 
+// lookEvery is between looks at the process whose IDE does not answer yet.
+const lookEvery = 300 * time.Millisecond
+
 // awaitIDE waits until code-server answers its health check on the session's
 // socket. It gives up at StartTimeout, or at once when the process is gone.
 func (s *Service) awaitIDE(ctx context.Context, row Session, _ *Spec) error {
@@ -154,9 +157,10 @@ func (s *Service) awaitIDE(ctx context.Context, row Session, _ *Spec) error {
 		},
 	}}
 	var last error
+	looked := time.Now()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for n := 0; ; n++ {
+	for {
 		if last = askIDE(ctx, client); last == nil {
 			return nil
 		}
@@ -164,7 +168,10 @@ func (s *Service) awaitIDE(ctx context.Context, row Session, _ *Spec) error {
 			return fault.Wrap(last, fault.Conflict, "sessions/ide-socket-replaced",
 				"What stands at the session's IDE socket is not code-server's: %s", publicMessage(last))
 		}
-		if n%60 == 59 {
+		// By the time, not by the number of tries: one that is taken and never
+		// answered takes long.
+		if time.Since(looked) > lookEvery {
+			looked = time.Now()
 			if c, err := s.o.Runtime.Inspect(ctx, row.Slug); err == nil && !c.Running {
 				return fault.New(fault.Conflict, "sessions/ide-ended", "The IDE ended by itself with exit code %d before it answered.", c.ExitCode)
 			}

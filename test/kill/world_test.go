@@ -43,10 +43,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience bounds waiting for what a healthy machine does at once. It is longer
-// than the daemon's own bounds for a start that hangs in containerd (a minute
-// for making a task, start_timeout for the IDE): such a one must end, not at once.
-const patience = 3 * time.Minute
+// patience bounds waiting for what a healthy machine does at once. The longest
+// that the daemon itself waits for something of that kind is 15 s: until the
+// next poll where an event was missed, or 10 s for containerd to clear away the
+// task of a daemon that was killed as it made it, and 4 s for that task's shim
+// to end. What takes a minute hangs.
+const patience = time.Minute
 
 // world is one MedForge: the real daemon on a containerd of its own, with the
 // small Pack, plain folders and simulated GPUs.

@@ -3,7 +3,6 @@ package containerd_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -302,38 +301,4 @@ func TestContainerdDownAtStart(t *testing.T) {
 	}
 	h.Run(t)
 	watch.Succeeds(t, "the driver finds containerd", func() error { _, err := late.Ping(t.Context()); return err })
-}
-
-// A daemon that was killed as containerd deleted a task for it leaves a shim
-// that containerd has forgotten. Remove ends it, and no other's.
-func TestForgottenShim(t *testing.T) {
-	t.Parallel()
-	h := newHost(t, nil)
-	shim := func(namespace, slug string) (*exec.Cmd, chan struct{}) {
-		cmd := exec.Command("/bin/sh", "-c", "read x", "-namespace", namespace, "-id", session.ContainerName(slug), "-address", "/elsewhere")
-		cmd.Args[0] = "/usr/bin/containerd-shim-runc-v2"
-		in, err := cmd.StdinPipe()
-		noErr(t, err)
-		noErr(t, cmd.Start())
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended) }()
-		t.Cleanup(func() { _ = in.Close(); <-ended })
-		return cmd, ended
-	}
-	_, forgotten := shim(h.Namespace, "aaaaaaa2")
-	_, other := shim(h.Namespace, "aaaaaaa3")
-	_, foreign := shim("elsewhere", "aaaaaaa2")
-	noErr(t, h.Driver.Remove(t.Context(), "aaaaaaa2"))
-	select {
-	case <-forgotten:
-	case <-time.After(10 * time.Second):
-		t.Error("the forgotten shim lives")
-	}
-	for _, ended := range []chan struct{}{other, foreign} {
-		select {
-		case <-ended:
-			t.Error("another's shim was ended")
-		default:
-		}
-	}
 }

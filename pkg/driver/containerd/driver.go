@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/defaults"
@@ -22,6 +23,8 @@ type Driver struct {
 	cli   *client.Client
 	net   *network.Manager
 	slugs keyed // one change of a session's container at a time
+	// opened tells containers of an earlier daemon from those of this one.
+	opened time.Time
 }
 
 var (
@@ -54,7 +57,7 @@ func Open(c Config) (*Driver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("containerd's address: %w", err)
 	}
-	return &Driver{c: c, cli: cli, net: net}, nil
+	return &Driver{c: c, cli: cli, net: net, opened: time.Now()}, nil
 }
 
 // Close ends the connection. Sessions run on.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -60,36 +59,27 @@ func (d *Driver) start(ctx context.Context, slug string) error {
 	if err != nil {
 		return err
 	}
-	giveUp := time.Now().Add(clearTime)
-	for {
+	cut, err := d.mayBeCut(ctx, c)
+	if err != nil {
+		return err
+	}
+	for giveUp := time.Now().Add(2 * clearTime); ; cut = true {
+		if cut {
+			if err := d.settle(ctx, c); err != nil {
+				return err
+			}
+		}
 		err := d.startTask(ctx, c, slug)
 		if err == nil || !leftover(err) || time.Now().After(giveUp) {
 			return err
 		}
-		if err := pause(ctx, retryEvery); err != nil {
-			return err
+		if dir := d.staleFolder(err, c.ID()); cut && dir != "" {
+			d.c.Logger.Warn("a task's folder that containerd forgot is removed", "container", c.ID(), "folder", dir)
+			if err := removeFolder(ctx, dir); err != nil {
+				return err
+			}
 		}
 	}
-}
-
-// clearTime is how long containerd may take to clear away a task whose making
-// was interrupted.
-const clearTime = 15 * time.Second
-
-// leftover says whether a task could not be made because containerd still
-// clears one away that a daemon began before it was killed. Of that task's
-// folder, there or taken away while the new task is made in it, only the text
-// tells.
-func leftover(err error) bool {
-	text := err.Error()
-	if errdefs.IsAlreadyExists(err) || strings.Contains(text, "file exists") || strings.Contains(text, "getwd: no such file") {
-		return true
-	}
-	// The folder is every step's, down to the shim's own working directory. A
-	// program that is missing, on the host or in the Pack, says so otherwise.
-	return strings.Contains(text, "no such file or directory") &&
-		(strings.Contains(text, "failed to start shim") || strings.Contains(text, "failed to create shim task")) &&
-		!strings.Contains(text, "executable file not found") && !strings.Contains(text, "unable to start container process")
 }
 
 func (d *Driver) startTask(ctx context.Context, c client.Container, slug string) error {
