@@ -144,6 +144,9 @@ func openUnmigrated(ctx context.Context, c config.Config, logger *slog.Logger) (
 // Run serves until ctx ends. Sessions go on after it.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.undo.run()) }()
+	if err := d.sessions.Know(ctx); err != nil {
+		d.logger.Warn("serving without knowing the sessions; they are looked for again and again", "error", err)
+	}
 	loops, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var wg sync.WaitGroup

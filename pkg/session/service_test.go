@@ -371,3 +371,19 @@ func TestDisabledGPU(t *testing.T) {
 	_, err := r.Start(t.Context(), r.alice, session.StartRequest{})
 	wantKind(t, err, fault.LimitReached, "sessions/no-gpu-available")
 }
+
+// A daemon that starts knows the sessions that run before it looks after them: the
+// proxy is asked at once.
+func TestKnow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, storetest.SQLiteConfig(t), 1, nil)
+	s := r.start(r.alice, session.StartRequest{})
+	r.stop()
+	next := session.NewService(r.options)
+	if err := next.Know(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := next.BySlug(s.Slug); !ok || !v.Running || v.UserID != r.alice.UserID {
+		t.Errorf("the proxy sees %+v, %v", v, ok)
+	}
+}

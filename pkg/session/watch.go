@@ -9,6 +9,17 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 )
 
+// Know reads which sessions are active, so that BySlug knows them from the first
+// caller on. It must be called before Run, which reads them again and again.
+// Errors: Unavailable.
+func (s *Service) Know(ctx context.Context) error {
+	rows, err := s.list(ctx, Filter{Statuses: []Status{Starting, Running, Stopping}})
+	for _, row := range rows {
+		s.index.put(row)
+	}
+	return err
+}
+
 // Run looks at every active row, then follows containerd's exit events and the
 // slow poll until ctx ends. Sessions live on after it; their rows too.
 func (s *Service) Run(ctx context.Context) error {

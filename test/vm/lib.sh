@@ -78,10 +78,12 @@ free_port() {
 	echo "$port"
 }
 
-# guest COMMAND: runs it in the machine, as root.
+# guest COMMAND: runs it in the machine, as root. All share one connection: making
+# one takes an emulated machine that is busy many seconds.
 guest() {
 	ssh -q -i "$IMAGE/key" -p "$PORT" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-		-o ConnectTimeout=5 -o ServerAliveInterval=15 -o ServerAliveCountMax=40 root@127.0.0.1 "$@"
+		-o ControlMaster=auto -o ControlPath="$WORK/ssh" -o ControlPersist=yes \
+		-o ConnectTimeout=60 -o ServerAliveInterval=15 -o ServerAliveCountMax=40 root@127.0.0.1 "$@"
 }
 
 # vm_wait SECONDS [BOOT_ID]: until the machine has booted (into another boot
@@ -117,5 +119,6 @@ vm_reboot() {
 	old=$(guest cat /proc/sys/kernel/random/boot_id)
 	vm_unguard
 	guest systemctl reboot || true
+	guest -O exit 2>/dev/null || true
 	vm_wait "${MEDFORGE_VM_BOOT_S:-900}" "$old"
 }

@@ -1,6 +1,8 @@
 package vm_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -101,7 +103,7 @@ func poolExported(t *testing.T, i *ide) {
 // answers a browser that was there before.
 func lives(t *testing.T, p person, s sess, i *ide, pid int) {
 	t.Helper()
-	eventually(t, "the IDE answers again", time.Minute, i.answers)
+	eventually(t, "the IDE answers again", 5*time.Minute, i.answers)
 	if err := i.talks(); err != nil {
 		t.Errorf("a WebSocket to the IDE: %v", err)
 	}
@@ -128,8 +130,15 @@ func session(t *testing.T) (person, sess, *ide, int) {
 // well waits until the daemon says so.
 func well(t *testing.T) {
 	t.Helper()
-	eventually(t, "the daemon is well", time.Minute, func() bool {
-		code, _, err := socketGet(t.Context(), "/healthz")
+	var said string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the last answer of /healthz: %s", said)
+		}
+	})
+	eventually(t, "the daemon is well", 5*time.Minute, func() bool {
+		code, body, err := socketGet(context.Background(), "/healthz") // also in a clean-up
+		said = fmt.Sprint(code, body, err)
 		return err == nil && code == 200
 	})
 }

@@ -13,7 +13,7 @@ const diskState = "/sys/block/sda/device/state"
 // poolDisk takes the pool's disk away ("offline"), or brings it back ("running").
 func poolDisk(t *testing.T, state string) {
 	t.Helper()
-	if err := os.WriteFile(diskState, []byte(state), 0o644); err != nil {
+	if err := os.WriteFile(diskState, []byte(state+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// TestRestartRefusesNobody: callers on the socket and on the public listener
-// wait while the daemon restarts; and one who follows events does not keep it
-// from ending.
+// TestRestartRefusesNobody: callers on the socket and on the public listener, and
+// one whose browser is at a session, wait while the daemon restarts; and one who
+// follows events does not keep it from ending.
 func TestRestartRefusesNobody(t *testing.T) {
+	_, _, i, _ := session(t)
 	ctx, end := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -34,6 +35,14 @@ func TestRestartRefusesNobody(t *testing.T) {
 			})
 		}
 	}
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if code, text, err := i.try("GET", "/healthz", ""); err != nil || code != 200 {
+				t.Errorf("refused at a session: %d %s %v", code, text, err)
+				return
+			}
+		}
+	})
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			_, _, _ = socketGet(ctx, "/api/v1/events")

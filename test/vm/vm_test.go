@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 }
 
 // try runs a command and returns its exit code, stdout and stderr.
-func try(t *testing.T, name string, args ...string) (code int, stdout, stderr string) {
+func try(t testing.TB, name string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
@@ -52,7 +52,7 @@ func try(t *testing.T, name string, args ...string) (code int, stdout, stderr st
 }
 
 // run runs a command that must succeed and returns its stdout.
-func run(t *testing.T, name string, args ...string) string {
+func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	code, stdout, stderr := try(t, name, args...)
 	if code != 0 {
@@ -62,7 +62,7 @@ func run(t *testing.T, name string, args ...string) string {
 }
 
 // eventually waits until a condition holds.
-func eventually(t *testing.T, what string, within time.Duration, holds func() bool) {
+func eventually(t testing.TB, what string, within time.Duration, holds func() bool) {
 	t.Helper()
 	deadline := time.After(within)
 	tick := time.NewTicker(200 * time.Millisecond)
@@ -80,7 +80,7 @@ func eventually(t *testing.T, what string, within time.Duration, holds func() bo
 type person string
 
 // newPerson makes one for this test.
-func newPerson(t *testing.T, name string) person {
+func newPerson(t testing.TB, name string) person {
 	t.Helper()
 	if code, _, _ := try(t, "id", name); code != 0 {
 		run(t, "useradd", "--create-home", name)
@@ -94,7 +94,7 @@ func (p person) args(args ...string) []string {
 	return append([]string{"-u", string(p), "--", "env", "HOME=/home/" + string(p), "medforge"}, args...)
 }
 
-func (p person) medforge(t *testing.T, args ...string) string {
+func (p person) medforge(t testing.TB, args ...string) string {
 	t.Helper()
 	return run(t, "runuser", p.args(args...)...)
 }
@@ -112,7 +112,7 @@ type sess struct {
 	ErrorMessage string `json:"error_message"`
 }
 
-func decode[T any](t *testing.T, raw string) (v T) {
+func decode[T any](t testing.TB, raw string) (v T) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(raw), &v); err != nil {
 		t.Fatalf("%v in %q", err, raw)
@@ -121,7 +121,7 @@ func decode[T any](t *testing.T, raw string) (v T) {
 }
 
 // start starts a session that is stopped when the test ends.
-func (p person) start(t *testing.T, args ...string) sess {
+func (p person) start(t testing.TB, args ...string) sess {
 	t.Helper()
 	s := decode[sess](t, p.medforge(t, append([]string{"session", "start", "-o", "json"}, args...)...))
 	if s.Status != "running" {
@@ -135,14 +135,14 @@ func (p person) start(t *testing.T, args ...string) sess {
 	return s
 }
 
-func (p person) show(t *testing.T, slug string) sess {
+func (p person) show(t testing.TB, slug string) sess {
 	t.Helper()
 	return decode[sess](t, p.medforge(t, "session", "show", slug, "-o", "json"))
 }
 
 // container is the main process's id of a session, as containerd has it; 0
 // when it does not run.
-func container(t *testing.T, s sess) (pid int) {
+func container(t testing.TB, s sess) (pid int) {
 	t.Helper()
 	for line := range strings.Lines(run(t, "ctr", "-n", "medforge", "tasks", "list")) {
 		var id, status string
@@ -154,7 +154,7 @@ func container(t *testing.T, s sess) (pid int) {
 }
 
 // snapshots are the names of a session's snapshots, as zfs has them.
-func snapshots(t *testing.T, s sess) []string {
+func snapshots(t testing.TB, s sess) []string {
 	t.Helper()
 	out := run(t, "zfs", "list", "-H", "-o", "name", "-t", "snapshot", s.WorkspaceZFS)
 	if out == "" {
@@ -164,7 +164,7 @@ func snapshots(t *testing.T, s sess) []string {
 }
 
 // active says whether a unit runs.
-func active(t *testing.T, unit string) bool {
+func active(t testing.TB, unit string) bool {
 	t.Helper()
 	code, _, _ := try(t, "systemctl", "is-active", unit)
 	return code == 0
