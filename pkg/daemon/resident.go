@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,9 +24,9 @@ const trimEvery = time.Minute
 func trimLoop(ctx context.Context, logger *slog.Logger) {
 	t := time.NewTicker(trimEvery)
 	defer t.Stop()
-	for {
+	for first := true; ; first = false {
 		debug.FreeOSMemory()
-		if err := trimProgram(); err != nil {
+		if err := trimProgram(first); err != nil {
 			logger.Debug("the program's unused pages stay in memory", "error", err)
 		}
 		select {
@@ -39,9 +40,14 @@ func trimLoop(ctx context.Context, logger *slog.Logger) {
 // trimProgram gives back the pages of the program's own file. Initialising some
 // hundred packages and starting sessions map most of it, 40 MB, and nothing
 // takes a mapped page back while memory is plenty. What is needed again comes
-// from the page cache. (Kernels from 6.18 map a file's large folios whole; where
-// the file system makes such, this gains nothing.)
-func trimProgram() error {
+// from the page cache.
+//
+// Kernels from 6.18 map the page cache's large folios whole. A program that was
+// just written, by dpkg or a compiler, stands in such; its own page faults read
+// it back in small ones. So the first time, a program that is mapped nearly
+// whole leaves the page cache too, and the part that is needed, a third, is read
+// again from the disk. (Not if another process maps it: then nothing happens.)
+func trimProgram(first bool) error {
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return err
@@ -55,16 +61,30 @@ func trimProgram() error {
 	if err != nil {
 		return err
 	}
+	advice := uintptr(unix.MADV_DONTNEED)
+	if first && whole(clean) {
+		advice = unix.MADV_PAGEOUT
+	}
 	for _, m := range clean {
-		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED); errno != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, advice); errno != 0 {
 			return fmt.Errorf("madvise: %w", errno)
 		}
 	}
 	return nil
 }
 
-// mapping is a range of addresses.
-type mapping struct{ from, to uintptr }
+// mapping is a range of addresses, and how many bytes of it are in memory.
+type mapping struct{ from, to, resident uintptr }
+
+// whole says whether nearly all is in memory. Starting alone takes two thirds.
+func whole(all []mapping) bool {
+	var size, resident uintptr
+	for _, m := range all {
+		size += m.to - m.from
+		resident += m.resident
+	}
+	return resident > size/5*4
+}
 
 // cleanMappings reads smaps, as proc_pid_smaps(5) has it, and returns where a
 // file is mapped read-only and no page differs from the file. Others must not
@@ -84,6 +104,12 @@ func cleanMappings(smaps io.Reader, file string) ([]mapping, error) {
 				return nil, fmt.Errorf("smaps: %q: %w", lines.Text(), err)
 			}
 			ours = len(fields) > 5 && strings.HasSuffix(lines.Text(), " "+file) && !strings.Contains(fields[1], "w")
+		case fields[0] == "Rss:" && len(fields) > 1:
+			kib, err := strconv.ParseUint(fields[1], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("smaps: %q: %w", lines.Text(), err)
+			}
+			m.resident = uintptr(kib) << 10
 		case fields[0] == "Anonymous:" && ours && len(fields) > 1 && fields[1] == "0":
 			clean = append(clean, m)
 		}
