@@ -31,10 +31,11 @@ const (
 type line struct {
 	net.Conn
 	head  io.LimitedReader
-	br    *bufio.Reader
+	br    *bufio.Reader // made when it is first needed
 	out   []byte
 	since time.Time // idle since
 	used  bool      // it has answered before
+	asking
 }
 
 // lines are a backend's idle connections, the latest used last.
@@ -99,8 +100,11 @@ func (b *backend) newLine(ctx context.Context) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &line{Conn: conn, head: io.LimitedReader{R: conn}}
-	c.br = bufio.NewReaderSize(&c.head, 4<<10)
+	c := &line{Conn: conn}
+	c.head.R = c
+	if raw, ok := rawConn(conn); ok {
+		c.raw, c.step = raw, c.trip
+	}
 	return c, nil
 }
 
@@ -148,13 +152,55 @@ func (b *backend) direct(w http.ResponseWriter, r *http.Request, pass auth.Pass)
 // again says that the connection had been idle and had ended, and that another
 // should be tried.
 func (b *backend) exchange(w http.ResponseWriter, r *http.Request, c *line, pass auth.Pass) (again bool, err error) {
-	stop := context.AfterFunc(r.Context(), func() { c.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
 	c.out = b.appendHead(c.out[:0], r)
-	c.head.N = maxHead
-	if _, err := c.Write(c.out); err != nil {
+	defer c.giveBack(b.p.buffers)
+	if err := c.ask(b.p.buffers); err != nil {
 		return c.used, err
 	}
+	if b.short(w, r, c, pass) {
+		return false, nil
+	}
+	return b.long(w, r, c, pass)
+}
+
+// short carries an answer that has come whole, or reports that it is not one.
+func (b *backend) short(w http.ResponseWriter, r *http.Request, c *line, pass auth.Pass) bool {
+	if r.Method != http.MethodGet || len(c.got) == 0 {
+		return false
+	}
+	header := make(http.Header, 8)
+	status, whole, ok := shortAnswer(c.got, header)
+	if !ok {
+		return false
+	}
+	if in := (body{session: b.view.Done, pass: pass}); in.ended() {
+		c.Close()
+		panic(http.ErrAbortHandler)
+	}
+	cleanResponse(header)
+	maps.Copy(w.Header(), header)
+	w.WriteHeader(status)
+	if _, err := w.Write(whole); err != nil {
+		c.Close()
+		panic(http.ErrAbortHandler)
+	}
+	c.giveBack(b.p.buffers)
+	b.lines.put(c, b.p.o.Now())
+	return true
+}
+
+// long carries any answer, of which ask may have read the beginning, and ends
+// when the visitor goes away.
+func (b *backend) long(w http.ResponseWriter, r *http.Request, c *line, pass auth.Pass) (again bool, err error) {
+	if err := c.endPatience(); err != nil {
+		return c.used, err
+	}
+	stop := context.AfterFunc(r.Context(), func() { c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if c.br == nil {
+		c.br = bufio.NewReaderSize(&c.head, 4<<10)
+	}
+	c.head.N = maxHead
 	if _, err := c.br.Peek(1); err != nil {
 		return c.used && r.Context().Err() == nil, errors.Join(errIdleEnded, err)
 	}
@@ -175,7 +221,8 @@ func (b *backend) exchange(w http.ResponseWriter, r *http.Request, c *line, pass
 		c.Close()
 		panic(http.ErrAbortHandler) // the visitor must not take half for the whole
 	}
-	if stop() && keep && c.br.Buffered() == 0 {
+	if stop() && keep && c.br.Buffered() == 0 && len(c.got) == 0 {
+		c.giveBack(b.p.buffers)
 		b.lines.put(c, b.p.o.Now())
 	} else {
 		c.Close()
