@@ -65,6 +65,16 @@ ensure_tmux() {
 	apt_install tmux
 }
 
+# ensure_ssh: the connection that the full-screen program is tested over. The test
+# starts a server of its own on loopback; the host gets none that it had not, at
+# the next boot either.
+ensure_ssh() {
+	apt_install openssh-client
+	! apt_has openssh-server || return 0
+	apt_install_quiet_services openssh-server
+	! have systemctl || systemctl disable ssh.service ssh.socket >/dev/null 2>&1 || :
+}
+
 # ensure_browser_driver: what drives the browser in test/browser, by its lock file.
 ensure_browser_driver() {
 	lock=$REPO/test/browser/package-lock.json

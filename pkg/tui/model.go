@@ -206,14 +206,28 @@ func (m *model) roles() tea.Cmd {
 // onKeys: letters that came at once, because one types fast or over a slow
 // line, arrive in one message. Each is a key, unless they were pasted.
 func (m *model) onKeys(k tea.KeyMsg) tea.Cmd {
-	if k.Type != tea.KeyRunes || len(k.Runes) < 2 || k.Paste {
-		return m.onKey(k)
-	}
 	var cmds []tea.Cmd
+	if k.Alt && (k.Type == tea.KeyRunes || k.Type == tea.KeyEnter) && !m.typing() {
+		// No screen has a key with alt: it was escape, and another key soon after.
+		cmds = append(cmds, m.onKey(tea.KeyMsg{Type: tea.KeyEsc}))
+		k.Alt = false
+	}
+	if k.Type != tea.KeyRunes || len(k.Runes) < 2 || k.Paste {
+		return tea.Batch(append(cmds, m.onKey(k))...)
+	}
 	for _, r := range k.Runes {
 		cmds = append(cmds, m.onKey(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: k.Alt}))
 	}
 	return tea.Batch(cmds...)
+}
+
+// typing reports whether letters go into a line of text, where alt has a meaning.
+func (m *model) typing() bool {
+	if n := len(m.layers); n > 0 {
+		_, is := m.layers[n-1].(*palette)
+		return is
+	}
+	return m.finding || m.screen().editing()
 }
 
 // onKey: what is above the screen has the keys first, then a text field, then

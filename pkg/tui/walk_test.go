@@ -128,6 +128,28 @@ func TestSnapshots(t *testing.T) {
 	r.golden("snapshots-empty")
 }
 
+// Over a slow line an escape and the letter after it come as one key, with alt.
+func TestEscapeAndALetterAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, full(), termenv.Ascii, true)
+	alt := func(c rune) { r.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{c}, Alt: true}) }
+	r.keys("j", "j", "l")
+	r.has("Log of k3v7q2xa")
+	alt('x')
+	r.has("Stop session k3v7q2xa?")
+	alt('2')
+	r.hasNot("Stop session")
+	r.has("slots free")
+	r.keys("1", "l")
+	r.send(tea.KeyMsg{Type: tea.KeyEnter, Alt: true})
+	r.has("Open k3v7q2xa")
+	r.keys("esc", "/")
+	r.typed("run")
+	alt('b') // a word back, in a line of text
+	r.typed("x")
+	r.has("/xrun")
+}
+
 func TestFilterPaletteHelp(t *testing.T) {
 	t.Parallel()
 	d := full()
