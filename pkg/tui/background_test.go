@@ -96,7 +96,7 @@ func TestTheQuestionIsNotAskedInVain(t *testing.T) {
 			x.until("k3v7q2xa")
 			x.press("q")
 			x.end()
-			if strings.Contains(x.text(), "\x1b]11;?") {
+			if strings.Contains(x.out.String(), "\x1b]11;?") {
 				t.Error("it was asked")
 			}
 		})

@@ -1,17 +1,17 @@
 package tui
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/term"
+
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // tty is the whole program on a terminal of 80x24 that answers nothing.
@@ -21,8 +21,7 @@ type tty struct {
 	master, own *os.File
 	before      *term.State
 	ended       chan error
-	mu          sync.Mutex
-	out         bytes.Buffer
+	out         watch.Output
 }
 
 func onTTY(t *testing.T, d Daemon, env map[string]string) *tty {
@@ -36,7 +35,7 @@ func onTTY(t *testing.T, d Daemon, env map[string]string) *tty {
 		t.Fatal(err)
 	}
 	x.before = x.modes()
-	go func() { _, _ = io.Copy(x, x.master) }() // until the process ends
+	go func() { _, _ = io.Copy(&x.out, x.master) }() // until the process ends
 	var cancel context.CancelFunc
 	x.ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -44,19 +43,6 @@ func onTTY(t *testing.T, d Daemon, env map[string]string) *tty {
 		x.ended <- Run(x.ctx, d, Options{In: x.own, Out: x.own, Now: time.Now, Getenv: func(name string) string { return env[name] }})
 	}()
 	return x
-}
-
-// Write takes what the program wrote.
-func (x *tty) Write(p []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.out.Write(p)
-}
-
-func (x *tty) text() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.out.String()
 }
 
 func (x *tty) modes() *term.State {
@@ -78,9 +64,9 @@ func (x *tty) press(keys string) {
 // until waits for what the program writes.
 func (x *tty) until(want string) {
 	x.t.Helper()
-	for ; !strings.Contains(x.text(), want); time.Sleep(time.Millisecond) { // between looks at a condition
+	for ; !strings.Contains(x.out.String(), want); time.Sleep(time.Millisecond) { // between looks at a condition
 		if x.ctx.Err() != nil {
-			x.t.Fatalf("%q never came: %q", want, x.text())
+			x.t.Fatalf("%q never came: %q", want, x.out.String())
 		}
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/medforge/medforge/pkg/testkit/nettest"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // sshServer starts a server of the test's own on loopback, with keys of its
@@ -64,10 +64,9 @@ KbdInteractiveAuthentication no
 `, port, filepath.Join(dir, "host"), file("authorized_keys", public["user"])))
 	known := file("known_hosts", fmt.Sprintf("[127.0.0.1]:%d %s", port, public["host"]))
 
-	var mu sync.Mutex
-	var log bytes.Buffer
+	var log watch.Output
 	cmd := exec.Command(server, "-D", "-e", "-f", config)
-	cmd.Stderr = lockedWriter{&mu, &log}
+	cmd.Stderr = &log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
@@ -76,16 +75,10 @@ KbdInteractiveAuthentication no
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself, which the test has seen
 		_ = cmd.Wait()
 		if h.t.Failed() {
-			mu.Lock()
-			defer mu.Unlock()
 			h.t.Logf("sshd said:\n%s", log.String())
 		}
 	})
-	h.eventually("the ssh server", func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return strings.Contains(log.String(), "Server listening on 127.0.0.1")
-	})
+	h.eventually("the ssh server", func() bool { return strings.Contains(log.String(), "Server listening on 127.0.0.1") })
 	return []string{"ssh", "-F", "/dev/null", "-tt", "-p", strconv.Itoa(port), "-i", filepath.Join(dir, "user"), "-o", "IdentitiesOnly=yes",
 		"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile=" + known, "root@127.0.0.1"}
 }
