@@ -2,7 +2,10 @@
 # The parts of scripts/demo and scripts/demo-down. Sourced after lib.sh.
 
 DEMO=$REPO/.demo
-DEMO_BRIDGE=mfdemo0
+# A bridge and a subnet of its own for each checkout, so that demos side by side do
+# not give out one address twice, nor does one's end take the other's network.
+DEMO_NET=$(printf '%s' "$DEMO" | cksum | awk '{ print 80 + $1 % 160 }')
+DEMO_BRIDGE=mfdemo$DEMO_NET
 # A unix socket's path has 107 bytes at most (unix(7)), and the longest here is
 # containerd's.
 [ "${#DEMO}" -le 70 ] || die "the path $DEMO is too long for unix sockets: clone into a shorter one"
@@ -111,7 +114,7 @@ demo_configure() {
 		address = "$DEMO/containerd/containerd.sock"
 		[network]
 		bridge = "$DEMO_BRIDGE"
-		subnet = "10.213.0.0/16"
+		subnet = "10.213.$DEMO_NET.0/24"
 		[workspace]
 		driver = "dir"
 		[gpu]
