@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/containerd/containerd/v2/pkg/cio"
+
 	"github.com/medforge/medforge/pkg/session"
 )
 
@@ -91,5 +93,30 @@ func TestStartWhereAFolderStayed(t *testing.T) {
 	h.probe(t, s.Slug)
 	if _, err := os.Stat(filepath.Join(files, "work")); err != nil {
 		t.Error(err)
+	}
+}
+
+// The daemon was killed as runc let the container's program go, and runc with
+// it: the program runs, and to runc it still waits, for a start that would hang.
+func TestStartWhereOneWasCut(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, nil)
+	s := h.spec(t, h.importMini(t))
+	noErr(t, h.Driver.Create(t.Context(), s))
+	id := session.ContainerName(s.Slug)
+	c, err := h.Client().LoadContainer(h.Context(t), id)
+	noErr(t, err)
+	_, err = c.NewTask(h.Context(t), cio.NullIO)
+	noErr(t, err)
+	fifo, err := os.Open(filepath.Join(h.Dir, "runc", h.Namespace, id, "exec.fifo"))
+	noErr(t, err)
+	_, err = fifo.Read(make([]byte, 1))
+	noErr(t, err)
+	noErr(t, fifo.Close())
+	h.probe(t, s.Slug)
+	noErr(t, h.Driver.Start(t.Context(), s.Slug))
+	h.probe(t, s.Slug)
+	if v, err := h.Driver.Inspect(t.Context(), s.Slug); err != nil || !v.Running {
+		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -92,12 +92,13 @@ func (d *Driver) startTask(ctx context.Context, c client.Container, slug string)
 		return nil
 	case client.Paused, client.Pausing:
 		return task.Resume(ctx)
-	case client.Created: // an earlier try came this far
-		return task.Start(ctx)
 	case noTask:
 	default:
+		// One that ended, or that an earlier try made. That one is not started:
+		// its start can have been cut off as well, and to start it again would
+		// wait for ever for a program that has gone long ago.
 		if err := d.deleteTask(ctx, c); err != nil {
-			return fmt.Errorf("removing what ended before: %w", err)
+			return fmt.Errorf("removing an earlier task: %w", err)
 		}
 	}
 	log := logdriver.Settings{Path: d.logPath(slug), MaxBytes: d.c.LogMaxBytes}
