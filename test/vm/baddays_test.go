@@ -78,7 +78,7 @@ func shimOf(t *testing.T, s sess) int {
 // that ended by itself says why.
 func ended(t *testing.T, p person, s sess) {
 	t.Helper()
-	eventually(t, "the session has ended", 2*time.Minute, func() bool {
+	eventually(t, "the session has ended", 5*time.Minute, func() bool {
 		now := p.show(t, s.Slug)
 		return now.Status == "stopped" || now.Status == "error" && now.ErrorMessage != ""
 	})

@@ -126,7 +126,7 @@ func whenGone(b *testing.B, pid int) <-chan time.Time {
 // eventTime is when a session's event was written.
 func eventTime(b *testing.B, event string, s sess) (at time.Time) {
 	b.Helper()
-	eventually(b, event, time.Minute, func() bool {
+	eventually(b, event, 5*time.Minute, func() bool {
 		for line := range strings.Lines(run(b, "journalctl", "-u", "medforged", "-o", "cat", "--since", "-10min")) {
 			var e struct {
 				Event, Slug string

@@ -39,7 +39,7 @@ func (p person) open(t *testing.T, s sess) *ide {
 		t.Fatal(err)
 	}
 	i := &ide{t: t, base: "http://" + u.Host, http: &http.Client{
-		Jar: jar, Timeout: time.Minute,
+		Jar: jar, Timeout: 3 * time.Minute,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			// Every name under localhost is this host (RFC 6761); no name server needed.
@@ -85,7 +85,7 @@ func (i *ide) answers() bool {
 // talks opens a WebSocket through the proxy and says one thing over it. The
 // caller's browser page stays at the same origin.
 func (i *ide) talks() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	c, _, err := websocket.Dial(ctx, i.base+"/probe/echo", &websocket.DialOptions{
 		HTTPClient: &http.Client{Jar: i.http.Jar, Transport: i.http.Transport},
@@ -132,7 +132,7 @@ func publicGet(ctx context.Context, path string) (int, string, error) {
 }
 
 func get(ctx context.Context, network, address, url string) (int, string, error) {
-	c := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{
+	c := &http.Client{Timeout: 3 * time.Minute, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)

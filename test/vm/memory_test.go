@@ -17,7 +17,7 @@ func TestMemory(t *testing.T) {
 	}
 	pid := strings.TrimSpace(run(t, "systemctl", "show", "-P", "MainPID", "medforged.service"))
 	// What the starts needed is given back within a minute.
-	eventually(t, "a daemon below 40 MB", 3*time.Minute, func() bool {
+	eventually(t, "a daemon below 40 MB", 5*time.Minute, func() bool {
 		kib := memory(t, pid)
 		t.Logf("resident %d KiB, of which %d anonymous", kib["VmRSS:"], kib["RssAnon:"])
 		return kib["VmRSS:"]*1024 < 40_000_000

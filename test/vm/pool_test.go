@@ -48,7 +48,7 @@ func TestPoolLosesItsDisk(t *testing.T) {
 	// ends with the daemon's restart below.
 	go func() { _, _, _ = i.try("POST", "/probe/file?path=/workspace/waits", "until the disk is back") }()
 
-	eventually(t, "healthz says it", 2*time.Minute, func() bool {
+	eventually(t, "healthz says it", 5*time.Minute, func() bool {
 		code, body, err := socketGet(t.Context(), "/healthz")
 		return err == nil && code == 503 && strings.Contains(body, "SUSPENDED") && strings.Contains(body, "zpool clear tank")
 	})
@@ -81,7 +81,7 @@ func TestPoolLosesItsDisk(t *testing.T) {
 	well(t)
 	lives(t, p, s, i, pid)
 	for path, want := range map[string]string{"before": "safe", "during": "written into memory", "waits": "until the disk is back"} {
-		eventually(t, path+" holds what was written", time.Minute, func() bool { return i.read("/workspace/"+path) == want })
+		eventually(t, path+" holds what was written", 5*time.Minute, func() bool { return i.read("/workspace/"+path) == want })
 	}
 	ended(t, other, ending)
 	next := other.start(t, "--from", ending.Slug)

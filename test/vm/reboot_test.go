@@ -33,7 +33,7 @@ func TestRebootAfter(t *testing.T) {
 	}
 	s := decode[sess](t, string(raw))
 	p := person("hedy")
-	eventually(t, "the daemon serves", 3*time.Minute, func() bool { return active(t, "medforged.service") })
+	eventually(t, "the daemon serves", 5*time.Minute, func() bool { return active(t, "medforged.service") })
 	ended(t, p, s)
 	next := p.start(t, "--from", s.Slug)
 	if got := p.open(t, next).read("/workspace/model.bin"); got != "weights" {

@@ -29,7 +29,7 @@ func TestQuota(t *testing.T) {
 	mark := func(percent int) {
 		t.Helper()
 		want := fmt.Sprintf(`"mark":%d`, percent)
-		eventually(t, want+" is an event", 2*time.Minute, func() bool {
+		eventually(t, want+" is an event", 5*time.Minute, func() bool {
 			for line := range strings.Lines(run(t, "journalctl", "-u", "medforged", "-o", "cat", "--since", "-10min")) {
 				if strings.Contains(line, "session.space") && strings.Contains(line, s.Slug) && strings.Contains(line, want) {
 					return true

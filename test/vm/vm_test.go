@@ -24,7 +24,7 @@ const (
 	// publicAddress is http.listen of docs/install.md.
 	publicAddress = "127.0.0.1:8080"
 	// commandTimeout is generous: the machine may be emulated on busy cores.
-	commandTimeout = 3 * time.Minute
+	commandTimeout = 10 * time.Minute
 )
 
 func TestMain(m *testing.M) {

@@ -121,6 +121,8 @@ func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Im
 	faultpoint.Hit("create.lease")
 	_, err = d.cli.NewContainer(leased, id,
 		client.WithContainerLabels(labels(s)),
+		// Not SystemdCgroup: a session in a unit of systemd's could lose its GPU when
+		// systemd is reloaded (nvidia-container-toolkit#48).
 		client.WithRuntime(runtimeName, &options.Options{Root: d.c.RuncRoot}),
 		client.WithSnapshotter(d.c.Snapshotter),
 		client.WithNewSnapshot(id, i),
