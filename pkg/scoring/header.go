@@ -82,7 +82,11 @@ func (p *plan) readHeader(fields [][]byte, count, line int, m *mistakes, holdout
 	}
 	whole := bytes.Join(fields, []byte{','})
 	if l.id < 0 && overlap(best.columns, names) == 0 || bytes.ContainsRune(whole, '\r') {
-		m.add(entryKey{kind: WrongHeader, reason: headerHint(whole)}, line, nil, whole)
+		hint := headerHint(whole)
+		if hint == "" && slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, p.spec.IDColumn) }) {
+			hint = "capital letters count"
+		}
+		m.add(entryKey{kind: WrongHeader, reason: hint}, line, nil, whole)
 		l.id = -1
 		return l
 	}

@@ -56,6 +56,9 @@ func TestMistakes(t *testing.T) {
 		{"semicolons", "id;alive\na;0\n", survival, survivalTruth, []want{{WrongHeader, "row 1", 1, ""}}},
 		{"CR only", "id,alive\ra,0\rb,1\rc,1\r", survival, survivalTruth, []want{{WrongHeader, "row 1", 1, ""}}},
 		{"UTF-16", "\xff\xfei\x00d\x00,\x00", survival, survivalTruth, []want{{NotUTF8, "file", 1, ""}}},
+		{"UTF-16 without its mark", "\x00i\x00d\x00,", survival, survivalTruth, []want{{NotUTF8, "file", 1, ""}}},
+		{"gzip", "\x1f\x8b\x08\x00", survival, survivalTruth, []want{{NotUTF8, "file", 1, ""}}},
+		{"zip", "PK\x03\x04\x14", survival, survivalTruth, []want{{NotUTF8, "file", 1, ""}}},
 		{"id column missing", "alive\n0\n", survival, survivalTruth, []want{{MissingColumn, "row 1, column id", 1, ""}}},
 		{"target missing", "id\na\nb\nc\n", survival, survivalTruth, []want{{MissingColumn, "row 1, column alive", 1, ""}}},
 		{"other letter case", "id,Alive\na,0\nb,1\nc,1\n", survival, survivalTruth, []want{{MissingColumn, "row 1, column alive", 1, ""}}},
@@ -181,6 +184,24 @@ func TestEveryMistakeIsTested(t *testing.T) {
 		}
 		if !strings.Contains(source, "{"+name+",") && !strings.Contains(source, "string("+name+")") {
 			t.Errorf("no test for the mistake %s", name)
+		}
+	}
+}
+
+// TestMistakesInWords: what people most often send for a CSV file is named.
+func TestMistakesInWords(t *testing.T) {
+	t.Parallel()
+	s := mustScorer(t, survival, survivalTruth)
+	for file, word := range map[string]string{
+		"\x1f\x8b\x08\x00":              "compressed by gzip",
+		"PK\x03\x04\x14":                "zip archive",
+		"i\x00d\x00,\x00":               "UTF-16",
+		"ID,ALIVE\na,0\nb,1\nc,1\n":     "capital letters count",
+		"id,alive,\na,0,\nb,1,\nc,1,\n": "the column without a name",
+		"id,alive\na,0,7\nb,1\nc,1\n":   "has 3 fields",
+	} {
+		if _, err := s.Score(context.Background(), strings.NewReader(file)); !strings.Contains(explain(err), word) {
+			t.Errorf("%q: no %q in %s", file, word, explain(err))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/medforge/medforge/pkg/fault"
@@ -67,9 +68,8 @@ func (p *plan) read(ctx context.Context, src io.Reader, known *ids) (*values, *i
 
 // file reads the header and all rows.
 func (r *reading) file() error {
-	start := r.csv.buf[r.csv.lo:r.csv.hi]
-	if bytes.HasPrefix(start, []byte{0xff, 0xfe}) || bytes.HasPrefix(start, []byte{0xfe, 0xff}) {
-		r.wrong.add(entryKey{kind: NotUTF8, reason: "it is UTF-16"}, 0, nil, nil)
+	if what := otherThanText(r.csv.buf[r.csv.lo:r.csv.hi]); what != "" {
+		r.wrong.add(entryKey{kind: NotUTF8, reason: what}, 0, nil, nil)
 		return nil
 	}
 	line, state, err := r.csv.next()
@@ -102,6 +102,24 @@ func (r *reading) file() error {
 	}
 	r.finish(complete)
 	return nil
+}
+
+// otherThanText says what a file is by its first bytes, where people send that
+// for a CSV file by mistake. Empty: nothing of these.
+func otherThanText(start []byte) string {
+	for _, c := range []struct{ magic, what string }{
+		{"\xff\xfe", "it is UTF-16"}, {"\xfe\xff", "it is UTF-16"},
+		{"\x1f\x8b", "it is compressed by gzip: unpack it"},
+		{"PK\x03\x04", "it is a zip archive or a spreadsheet: unpack or export it"},
+	} {
+		if bytes.HasPrefix(start, []byte(c.magic)) {
+			return c.what
+		}
+	}
+	if len(start) > 1 && (start[0] == 0) != (start[1] == 0) {
+		return "it is UTF-16" // without a byte order mark: a letter has one zero byte
+	}
+	return ""
 }
 
 // prepare makes the columns' readers.
@@ -204,7 +222,7 @@ func (r *reading) oddRow(line int) {
 			r.mark(i, line)
 		}
 	}
-	r.wrong.add(entryKey{kind: WrongFieldCount}, line, id, nil)
+	r.wrong.add(entryKey{kind: WrongFieldCount}, line, id, strconv.AppendInt(nil, int64(r.csv.count), 10))
 }
 
 // badField notes a field that could not be read. Only here is its text checked

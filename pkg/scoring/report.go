@@ -100,10 +100,16 @@ func (m *mistakes) message(p *plan, e *entry) string {
 		}
 		return "the header lacks this column; expected " + p.header(m.private)
 	case ExtraColumn:
+		if e.value == "" && !m.private {
+			what = "without a name"
+		}
 		return fmt.Sprintf("the header has the column %s, which is not asked for; expected only %s", what, p.header(m.private))
 	case DuplicateColumn:
 		return "the header has this column more than once"
 	case WrongFieldCount:
+		if e.value != "" {
+			return "the row has " + e.value + " fields, another number than the header"
+		}
 		return "the row has another number of fields than the header"
 	case MalformedQuotes:
 		return "the quotes do not fit: a quote stands inside a field or is never closed; a field that holds a comma or a quote is put in quotes, and a quote in it is doubled" + e.because()
