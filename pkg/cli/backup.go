@@ -72,7 +72,7 @@ func writeWhole(path string, r io.Reader) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".part-") // 0600
 	if err != nil {
-		return usage("%v", err)
+		return usage("%s cannot be written: %v", path, errors.Unwrap(err)) // the error itself names the temporary file
 	}
 	defer func() {
 		if err != nil {

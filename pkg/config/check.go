@@ -1,8 +1,10 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -33,8 +35,8 @@ func CheckWith(o Options, w io.Writer) error {
 		fmt.Fprintf(w, "warning: %s\n", warning)
 	}
 	name := c.Path
-	if name == "" {
-		name = "The defaults"
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		name = fmt.Sprintf("The defaults, since there is no %s", name)
 	}
 	_, err = fmt.Fprintf(w, "%s: no mistakes. MedForge will be at %s\n", name, c.URL(c.Host()))
 	return err

@@ -182,3 +182,16 @@ func TestBadSamples(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckWithoutFile: what is not there is not praised.
+func TestCheckWithoutFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "medforged.toml")
+	var out bytes.Buffer
+	if err := CheckWith(Options{Path: path, Optional: true, Environ: []string{}}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "The defaults, since there is no "+path+": no mistakes.") {
+		t.Errorf("%s", out.String())
+	}
+}
