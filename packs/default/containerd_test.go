@@ -16,6 +16,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/oci"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
@@ -23,13 +24,8 @@ import (
 // socket in a temporary folder, and stops it afterwards.
 func startContainerd(t *testing.T) (*containerd.Client, context.Context) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("containerd needs root")
-	}
-	binary, err := exec.LookPath("containerd")
-	if err != nil {
-		t.Skip("no containerd here; sh scripts/test installs it")
-	}
+	promised.Root(t, "containerd does")
+	binary := promised.Program(t, "containerd")
 	// Not t.TempDir: with the test's name in it a socket's path gets too long.
 	dir, err := os.MkdirTemp("", "mf-pack-")
 	must(t, err)

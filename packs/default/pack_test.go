@@ -17,24 +17,15 @@ import (
 	"github.com/containerd/platforms"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
-
-// archive is the Pack under test; scripts/test builds it and says where it is.
-func archive(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("MEDFORGE_TEST_PACK")
-	if path == "" {
-		t.Skip("MEDFORGE_TEST_PACK is not set: sh scripts/test builds the Pack and sets it")
-	}
-	return path
-}
 
 // importPack imports the archive and checks that containerd knows it by the
 // digest that stands beside the archive.
 func importPack(t *testing.T, ctx context.Context, client *containerd.Client) containerd.Image {
 	t.Helper()
-	path := archive(t)
+	path := promised.Pack(t)
 	want, err := os.ReadFile(filepath.Join(filepath.Dir(path), "digest"))
 	must(t, err)
 	f, err := os.Open(path)
@@ -68,7 +59,7 @@ var probes = []struct{ name, script, want string }{
 
 func TestPack(t *testing.T) {
 	t.Parallel()
-	archive(t) // skips before a containerd is started
+	promised.Pack(t) // skips before a containerd is started
 	client, ctx := startContainerd(t)
 	image := importPack(t, ctx, client)
 

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 func open(t *testing.T, path string) *Dir {
@@ -304,9 +306,7 @@ func openSecret(d *Dir) (*os.File, unix.Statx_t, error) {
 
 func TestRemoveAllStopsAtAMount(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	promised.Root(t, "it mounts")
 	path := t.TempDir()
 	mount := filepath.Join(path, "top/mount")
 	must(t, os.MkdirAll(mount, 0o700))

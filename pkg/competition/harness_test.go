@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/store"
 	"github.com/medforge/medforge/pkg/store/storetest"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
@@ -223,15 +223,7 @@ func read(t testing.TB, path string) string {
 
 func shared(t testing.TB, name string) string {
 	t.Helper()
-	dir := os.Getenv("MEDFORGE_TEST_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(dir, name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("needs %s, which MedForge may not carry: set MEDFORGE_TEST_DATA", name)
-	}
-	return path
+	return promised.Shared(t, "../..", name)
 }
 
 func memory(t testing.TB) *store.DB { return storetest.New(t) }

@@ -22,6 +22,7 @@ import (
 	"github.com/medforge/medforge/pkg/httpapi"
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
 	"github.com/medforge/medforge/pkg/proxy"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/tlstest"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
@@ -41,10 +42,7 @@ const visitor = "127.0.0.9"
 // before it. run gets where MedForge listens and where the program is to.
 func openFront(t *testing.T, program string, run func(t *testing.T, f *front, listen, cert, key string) *exec.Cmd) *front {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		t.Skipf("%s is not installed; scripts/test installs it", program)
-	}
+	path := promised.Program(t, program)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // SocketsKit is one implementation of session.Sockets.
@@ -48,7 +49,7 @@ func Sockets(t *testing.T, open func(t *testing.T) SocketsKit) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			needRoot(t)
+			promised.Root(t, "it makes files of user 1000 and mounts")
 			tt.run(t, open(t))
 		})
 	}

@@ -54,11 +54,3 @@ func inside(t *testing.T, path string) string {
 	t.Cleanup(func() { dir.Close() })
 	return fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
 }
-
-// needRoot skips a test that acts as several users.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it makes files of user 1000 and mounts")
-	}
-}

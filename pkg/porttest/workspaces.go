@@ -16,6 +16,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // WorkspacesKit is one implementation of session.Workspaces with what the suite
@@ -63,7 +64,7 @@ func Workspaces(t *testing.T, open func(t *testing.T) WorkspacesKit) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			needRoot(t)
+			promised.Root(t, "it makes files of user 1000 and mounts")
 			tt.run(t, open(t))
 		})
 	}

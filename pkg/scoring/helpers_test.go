@@ -3,11 +3,11 @@ package scoring
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/medforge/medforge/pkg/fault"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // explain writes an error with its fields.
@@ -25,19 +25,9 @@ func explain(err error) string {
 
 func ptr(v float64) *float64 { return &v }
 
-// sharedFile is a file of the real data that may not be carried by the
-// project. It lies beside the checkout, or where MEDFORGE_SHARED says.
 func sharedFile(t testing.TB, parts ...string) string {
 	t.Helper()
-	root := os.Getenv("MEDFORGE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	path := filepath.Join(append([]string{root, "data"}, parts...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("%s is not there: this test needs Kaggle's own file, which the project may not carry (set MEDFORGE_SHARED)", filepath.Join(parts...))
-	}
-	return path
+	return promised.Shared(t, "../..", parts...)
 }
 
 func readFile(t testing.TB, path string) string {

@@ -24,6 +24,7 @@ import (
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/store"
 	"github.com/medforge/medforge/pkg/store/storetest"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
@@ -50,9 +51,7 @@ const packDigest = "sha256:7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749
 // newRig makes and runs a service. edit changes its options first.
 func newRig(t *testing.T, cfg store.Config, gpus int, edit func(*session.Options)) *rig {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: it makes workspaces owned by 1000 and mounts socket folders")
-	}
+	promised.Root(t, "it makes workspaces owned by 1000 and mounts socket folders")
 	folders, err := sockdir.New(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -17,13 +17,14 @@ import (
 
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/testkit/minipack"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // BenchmarkSessionStart holds `medforge session start`, to the first 200
 // through the proxy, against `ctr run` of the same image to code-server's own
 // first 200, in turns. x/ctr is the ratio of the medians.
 func BenchmarkSessionStart(b *testing.B) {
-	archive := pack(b)
+	archive := promised.Pack(b)
 	h := newHost(b, "")
 	h.must("admin", "pack", "import", archive)
 	image := strings.TrimSpace(h.ctr(b, "image", "ls", "-q"))

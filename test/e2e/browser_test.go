@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // The main job with nothing in the place of anything: a link, VS Code in
@@ -17,10 +19,8 @@ import (
 // Not beside the others of this package: a browser and an IDE together want
 // both cores of a small machine.
 func TestSessionInTheBrowser(t *testing.T) {
-	archive := pack(t)
-	if os.Getenv("MEDFORGE_CHROMIUM") == "" {
-		t.Skip("set MEDFORGE_CHROMIUM to the browser; sh scripts/test does, where there is one")
-	}
+	archive := promised.Pack(t)
+	promised.Env(t, "MEDFORGE_CHROMIUM", "a browser")
 	h := newHost(t, "")
 	h.must("admin", "pack", "import", archive)
 

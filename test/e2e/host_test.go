@@ -23,27 +23,14 @@ import (
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/testkit/ctrdtest"
 	"github.com/medforge/medforge/pkg/testkit/nettest"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // programs is the folder with medforge and medforged.
 func programs(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("MEDFORGE_TEST_BIN")
-	if dir == "" {
-		t.Skip("set MEDFORGE_TEST_BIN to the folder with medforge and medforged; sh scripts/test does")
-	}
-	return dir
-}
-
-// pack is the default Pack's archive.
-func pack(t testing.TB) string {
-	t.Helper()
-	path := os.Getenv("MEDFORGE_TEST_PACK")
-	if path == "" {
-		t.Skip("set MEDFORGE_TEST_PACK to the Pack's archive; sh scripts/test does")
-	}
-	return path
+	return promised.Env(t, "MEDFORGE_TEST_BIN", "the folder with medforge and medforged")
 }
 
 // host is a MedForge on a containerd of its own.

@@ -14,13 +14,14 @@ import (
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/testkit/minipack"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // BenchmarkStop is what a stop takes above its process's own end: from the end
 // of the session's main process until the snapshot, and until the stop, is
 // recorded. With code-server, and a workspace of 1,000 files.
 func BenchmarkStop(b *testing.B) {
-	archive := pack(b)
+	archive := promised.Pack(b)
 	h := newHost(b, "")
 	h.must("admin", "pack", "import", archive)
 	var own, snapshot, all []time.Duration

@@ -4,21 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // A visitor in Chromium: the sign-in form, its policy and the redirects as a
 // real browser sees them, and what a session's page can do to its neighbours.
 // Not beside the others: a browser wants both cores of a small machine.
 func TestSignInInTheBrowser(t *testing.T) {
-	if os.Getenv("MEDFORGE_CHROMIUM") == "" {
-		t.Skip("set MEDFORGE_CHROMIUM to the browser; sh scripts/test does, where there is one")
-	}
+	promised.Env(t, "MEDFORGE_CHROMIUM", "a browser")
 	h := miniHost(t, "[session]\nper_user = 2\n")
 	h.signUp("ada@example.org")
 	laptop := elsewhere{h, t.TempDir()}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // screen is medforge's full-screen program in a tmux of the test's own.
@@ -33,9 +34,7 @@ func (h *host) screen(dir string, columns, lines int) *screen {
 // window is a screen on which a shell runs a command.
 func (h *host) window(dir string, columns, lines int, command string) *screen {
 	h.t.Helper()
-	if _, err := exec.LookPath("tmux"); err != nil {
-		h.t.Skip("tmux is not installed; sh scripts/test installs it")
-	}
+	promised.Program(h.t, "tmux")
 	s := &screen{h: h, socket: filepath.Join(h.dir, "tmux.sock")}
 	h.t.Cleanup(func() { _, _ = s.try("kill-server") }) // it may have ended already
 	s.tmux("-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(columns), "-y", fmt.Sprint(lines), "-c", dir, command)

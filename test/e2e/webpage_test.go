@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // The web page as people use it, with nothing in the place of anything: two of
@@ -18,10 +20,8 @@ import (
 //
 // Not beside the others of this package: see TestSessionInTheBrowser.
 func TestWebPage(t *testing.T) {
-	archive := pack(t)
-	if os.Getenv("MEDFORGE_CHROMIUM") == "" {
-		t.Skip("set MEDFORGE_CHROMIUM to the browser; sh scripts/test does, where there is one")
-	}
+	archive := promised.Pack(t)
+	promised.Env(t, "MEDFORGE_CHROMIUM", "a browser")
 	h := newHost(t, "[signup]\nmode = \"open\"\n")
 	name := "medforge.localhost:" + strconv.Itoa(h.port)
 	if page := h.get(name, "/competitions"); page.StatusCode != http.StatusOK {

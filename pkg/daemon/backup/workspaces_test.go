@@ -16,6 +16,7 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/store"
 	"github.com/medforge/medforge/pkg/store/storetest"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 // stranger makes a workspace as somebody who means harm might, or only works.
@@ -94,9 +95,7 @@ func found(t *testing.T, dir string) string {
 
 func TestWorkspacesAreRestored(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: owners are kept")
-	}
+	promised.Root(t, "owners are kept")
 	db, dir := medforge(t, storetest.SQLiteConfig(t))
 	stranger(t, dir)
 	source := backup.Source{Store: db, Driver: store.SQLite, DataDir: dir, Workspaces: true, Now: time.Unix(1_700_000_000, 0)}

@@ -18,16 +18,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // TestDefaultPack runs the real Pack: code-server answers on its socket, keeps
 // its data in the workspace, and nothing is left when it is stopped.
 func TestDefaultPack(t *testing.T) {
-	path := os.Getenv("MEDFORGE_TEST_PACK")
-	if path == "" {
-		t.Skip("set MEDFORGE_TEST_PACK to the default Pack's archive; scripts/test does: MEDFORGE_TEST_PACK=$(sh packs/default/build)")
-	}
+	path := promised.Pack(t)
 	t.Parallel()
 	h := newHost(t, nil)
 	archive, err := os.Open(path)

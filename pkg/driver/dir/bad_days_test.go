@@ -14,6 +14,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 func newRef() session.Ref {
@@ -44,13 +45,6 @@ func names(t testing.TB, root string) []string {
 		return nil
 	}))
 	return out
-}
-
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it makes files of user 1000")
-	}
 }
 
 func TestDiskFull(t *testing.T) {
@@ -128,7 +122,7 @@ func TestReserveIsKept(t *testing.T) {
 // TestAfterKills starts with everything that a kill can leave.
 func TestAfterKills(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	promised.Root(t, "it makes files of user 1000")
 	root := filepath.Join(t.TempDir(), "workspaces")
 	w := open(t, root)
 	ref := newRef()
@@ -210,7 +204,7 @@ func TestInterruptedCopy(t *testing.T) {
 // TestClosedToOthers makes sure that no user of the host reaches any file.
 func TestClosedToOthers(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	promised.Root(t, "it makes files of user 1000")
 	root := filepath.Join(t.TempDir(), "workspaces")
 	w := open(t, root)
 	ref := newRef()
@@ -239,7 +233,7 @@ func TestClosedToOthers(t *testing.T) {
 
 func TestRootGone(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	promised.Root(t, "it makes files of user 1000")
 	root := filepath.Join(t.TempDir(), "workspaces")
 	w, err := New(Config{Root: root})
 	must(t, err)
@@ -268,7 +262,7 @@ func TestRootGone(t *testing.T) {
 // TestBrokenMeta never takes a folder for ours that does not say so.
 func TestBrokenMeta(t *testing.T) {
 	t.Parallel()
-	needRoot(t)
+	promised.Root(t, "it makes files of user 1000")
 	for name, text := range map[string]string{
 		"empty":         "",
 		"no JSON":       "{",

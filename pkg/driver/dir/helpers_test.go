@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/medforge/medforge/pkg/beneath"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 func must(t testing.TB, err error) {
@@ -45,9 +46,7 @@ func removeAll(t testing.TB, path string) {
 // memory mounts a file system in memory of the test's own.
 func memory(t testing.TB, options string) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	promised.Root(t, "it mounts")
 	path := t.TempDir()
 	must(t, unix.Mount("medforge-test", path, "tmpfs", 0, options))
 	unmounts(t, path)
@@ -58,9 +57,7 @@ func memory(t testing.TB, options string) string {
 // memory.
 func image(t testing.TB, fstype string, mib int64) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
+	promised.Root(t, "it mounts")
 	mkfs, err := exec.LookPath("mkfs." + fstype)
 	if err != nil {
 		t.Skipf("mkfs.%s is not installed", fstype)

@@ -10,6 +10,7 @@ import (
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/porttest"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 const slug = "abcd2345"
@@ -17,9 +18,7 @@ const slug = "abcd2345"
 // sockets returns folders of the test's own and unmounts what is left of them.
 func sockets(t *testing.T) *Sockets {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it mounts a tmpfs for every folder")
-	}
+	promised.Root(t, "it mounts a tmpfs for every folder")
 	run := filepath.Join(t.TempDir(), "run")
 	t.Cleanup(func() {
 		folders, _ := filepath.Glob(filepath.Join(run, "*"))

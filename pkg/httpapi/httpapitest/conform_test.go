@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"github.com/medforge/medforge/pkg/porttest/fakeruntime"
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/store/storetest"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 var (
@@ -43,9 +43,7 @@ func TestTheStandInBehavesAsTheRealService(t *testing.T) {
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		if os.Getuid() != 0 {
-			t.Skip("needs root: workspaces belong to 1000, and socket folders are mounted")
-		}
+		promised.Root(t, "workspaces belong to 1000, and socket folders are mounted")
 		bus := event.NewBus(event.Options{})
 		conform(t, realService(t, bus), bus)
 	})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/medforge/medforge/pkg/beneath"
+	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
 func must(t testing.TB, err error) {
@@ -33,9 +34,7 @@ func dir(t testing.TB, path string) *beneath.Dir {
 // copyOf copies a folder and returns where to.
 func copyOf(t testing.TB, from string, o Options) (string, Stats, error) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it keeps owners")
-	}
+	promised.Root(t, "it keeps owners")
 	base := t.TempDir()
 	to := filepath.Join(base, "copy")
 	o.Links = dir(t, filepath.Join(base, "links"))
