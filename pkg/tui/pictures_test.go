@@ -32,7 +32,7 @@ func TestPictures(t *testing.T) {
 		}
 		got := svg(r.m.View(), columns, lines, fg, bg)
 		file := filepath.Join("..", "..", "docs", "tui", name+".svg")
-		if *update {
+		if updating() {
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 				t.Fatal(err)
 			}

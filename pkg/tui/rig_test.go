@@ -3,10 +3,7 @@ package tui
 import (
 	"context"
 	"flag"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +15,9 @@ import (
 	"github.com/medforge/medforge/pkg/api"
 )
 
-var update = flag.Bool("update", false, "write golden files anew")
+// updating reports whether golden files are to be written anew: -update, a flag
+// of teatest's.
+func updating() bool { return flag.Lookup("update").Value.String() == "true" }
 
 // rig is the program without a terminal: commands run at once, one after the
 // other, and the clock stands until it is set.
@@ -126,61 +125,6 @@ func (r *rig) hasNot(texts ...string) {
 	for _, not := range texts {
 		if strings.Contains(view, not) {
 			r.t.Fatalf("%q is on the screen:\n%s", not, view)
-		}
-	}
-}
-
-// sizes are those that every screen is looked at in.
-var sizes = [][2]int{{80, 24}, {120, 40}, {40, 15}}
-
-// golden compares the frame in all sizes with its files; -update writes them.
-func (r *rig) golden(name string) {
-	r.t.Helper()
-	defer r.size(80, 24)
-	for _, s := range sizes {
-		r.size(s[0], s[1])
-		frame := r.m.View()
-		checkFrame(r.t, frame, s[0], s[1])
-		file := filepath.Join("testdata", "frames", fmt.Sprintf("%s-%dx%d.txt", name, s[0], s[1]))
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-				r.t.Fatal(err)
-			}
-			if err := os.WriteFile(file, []byte(trimLines(frame)), 0o644); err != nil {
-				r.t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		if got := trimLines(frame); got != string(want) {
-			r.t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
-		}
-	}
-}
-
-// trimLines takes away the blanks at the ends of lines, which editors do too.
-func trimLines(s string) string {
-	rows := strings.Split(s, "\n")
-	for i := range rows {
-		rows[i] = strings.TrimRight(rows[i], " ")
-	}
-	return strings.Join(rows, "\n") + "\n"
-}
-
-// checkFrame fails when a frame does not fit its terminal, or has a control
-// character that is not ours.
-func checkFrame(t testing.TB, frame string, columns, lines int) {
-	t.Helper()
-	rows := strings.Split(frame, "\n")
-	if len(rows) != lines {
-		t.Errorf("the frame has %d lines, not %d:\n%s", len(rows), lines, frame)
-	}
-	for i, row := range rows {
-		if w := width(row); w > columns {
-			t.Errorf("line %d is %d wide, not %d: %q", i, w, columns, row)
 		}
 	}
 }
