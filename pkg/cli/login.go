@@ -102,6 +102,9 @@ func (a *app) loginByToken(ctx context.Context) error {
 		return err
 	}
 	me, err := a.whoHas(ctx, strings.TrimSpace(token))
+	if fault.CodeOf(err) == api.CodeNotSignedIn { // it does not look like one of MedForge's
+		return fault.New(fault.Unauthenticated, "auth/bad-token", "What stdin has is no token of MedForge. Make one there: medforge token create NAME.")
+	}
 	if err != nil {
 		return err
 	}
