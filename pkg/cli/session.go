@@ -32,13 +32,13 @@ An interrupt (Ctrl-C) ends only the waiting: the start goes on in the
 background. The exit code is 1 then, and the message says how to watch it.`,
 		Example: `  medforge session start
   medforge session start --from k3v7q2xa     # with the files of that session's newest snapshot
-  medforge session start --from k3v7q2xa@stop-1764000000000     # of this one: medforge session snapshots
+  medforge session start --from k3v7q2xa@stop-1764000000000
   URL=$(medforge session start -q)`,
 		Args: atMost(0),
 	}, func(cmd *cobra.Command, _ []string) error {
 		return a.startSession(cmd.Context(), req, noWait)
 	})
-	cmd.Flags().StringVar(&req.From, "from", "", "begin with the files of this session (SLUG: its newest snapshot) or snapshot (SLUG@SNAPSHOT)")
+	cmd.Flags().StringVar(&req.From, "from", "", "SLUG or SLUG@SNAPSHOT: the files to begin with")
 	cmd.Flags().StringVar(&req.Tier, "tier", "public", "who may reach it; public is what there is")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "print the slug and do not wait")
 	_ = cmd.RegisterFlagCompletionFunc("from", a.completeFrom())                                                               // the flag is there
