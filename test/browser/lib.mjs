@@ -1,5 +1,5 @@
 // What the browser tests share: a Chromium that notes every complaint of a page,
-// axe, and a walk through a page by the Tab key.
+// axe, and what else is asked of every page. keyboard.mjs goes through them.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
@@ -24,11 +24,15 @@ export class Watch {
     this.origin = origin;
   }
 
-  /** follow a context's pages, those to come included. */
-  follow(context) {
+  /** follow a context's pages, those to come included. Nobody may use a mouse on MedForge's own. */
+  async follow(context) {
+    await context.addInitScript((origin) => {
+      if (location.origin !== origin) return;
+      addEventListener('pointerdown', (e) => e.isTrusted && console.error(`a mouse was used on ${e.target.outerHTML?.slice(0, 120)}`), true);
+    }, this.origin);
     context.on('page', (page) => {
       page.on('console', (m) => {
-        if (!['error', 'warning'].includes(m.type()) || !m.location().url.startsWith(this.origin)) return;
+        if (!['error', 'warning'].includes(m.type()) || !(m.location().url || page.url()).startsWith(this.origin)) return;
         this.note(`console ${m.type()}: ${m.text()} (${m.location().url})`);
       });
       page.on('pageerror', (err) => page.url().startsWith(this.origin) && this.note(`error: ${err.message} on ${page.url()}`));
@@ -70,34 +74,6 @@ export async function axe(page, what) {
   if (violations.length) throw new Error(`axe on ${what}:\n  ${violations.join('\n  ')}`);
 }
 
-/** byKeyboard: the Tab key reaches whatever can be used, and shows where it is. */
-export async function byKeyboard(page, what) {
-  await page.evaluate(() => {
-    document.activeElement?.blur();
-    window.scrollTo(0, 0);
-    const all = [...document.querySelectorAll('a[href], button, input, select, textarea, [tabindex="0"]')];
-    const seen = (el) => el.checkVisibility() && !el.disabled && el.type !== 'hidden' && getComputedStyle(el).visibility !== 'hidden';
-    globalThis.toReach = new Set(all.filter(seen));
-    globalThis.shown = [];
-  });
-  const total = await page.evaluate(() => globalThis.toReach.size);
-  for (let i = 0; i <= total + 2; i++) {
-    await page.keyboard.press('Tab');
-    await page.evaluate(() => {
-      const el = document.activeElement;
-      if (!el || el === document.body) return;
-      globalThis.toReach.delete(el);
-      // A file input is seen by its label, which carries the outline.
-      const frame = el.type === 'file' ? el.closest('label') : el;
-      const css = getComputedStyle(frame);
-      if (css.outlineStyle === 'none' || css.outlineWidth === '0px') globalThis.shown.push(el.outerHTML.slice(0, 160));
-    });
-  }
-  const [left, hidden] = await page.evaluate(() => [[...globalThis.toReach].map((e) => e.outerHTML.slice(0, 160)), globalThis.shown]);
-  if (left.length) throw new Error(`${what}: Tab does not reach\n${left.join('\n')}`);
-  if (hidden.length) throw new Error(`${what}: the focus is not seen on\n${hidden.join('\n')}`);
-}
-
 /** settled waits until nothing on the page is being loaded. */
 export async function settled(page) {
   await page.waitForFunction(() => !document.querySelector('main [role=status] > .sr-only')?.textContent?.includes('Loading') && document.querySelector('main h1'));
@@ -120,4 +96,19 @@ export async function still(page) {
 export async function fits(page, what) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (over > 0) throw new Error(`${what} is ${over} px wider than its window`);
+}
+
+/** scripts counts the bytes of JavaScript, as they are sent, that a page loads until settled. Call it, load, then ask. */
+export async function scripts(page) {
+  const devtools = await page.context().newCDPSession(page);
+  const ours = new Set();
+  let bytes = 0;
+  devtools.on('Network.responseReceived', (e) => e.type === 'Script' && ours.add(e.requestId));
+  devtools.on('Network.loadingFinished', (e) => { if (ours.has(e.requestId)) bytes += e.encodedDataLength; });
+  await devtools.send('Network.enable');
+  await devtools.send('Network.setCacheDisabled', { cacheDisabled: true });
+  return async () => {
+    await devtools.detach();
+    return bytes;
+  };
 }

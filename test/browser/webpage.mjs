@@ -1,107 +1,102 @@
-// Goes through MedForge's web page as people do, on a real daemon:
+// Goes through MedForge's web page as people do, by keyboard alone, on a real
+// daemon:
 //
 //   node webpage.mjs ORIGIN DATA_DIR SOCKET PREDICTIONS [SCREENSHOTS]
 //
 // DATA_DIR is the daemon's, to look at what a session's terminal wrote; SOCKET
 // its unix socket, to make an admin; PREDICTIONS a good submission to the
-// Titanic competition. Ends with status 0 when all is as it should be.
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
+// Titanic competition. "@kill" and "@up" on standard output ask for the daemon's
+// sudden end and for a new one; a line on standard input says that it is done.
+// Ends with status 0 when all is as it should be.
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { axe, byKeyboard, fits, launch, settled, still, Watch } from './lib.mjs';
+import { createInterface } from 'node:readline';
+import { launch, settled, Watch } from './lib.mjs';
+import { choose, fill, press, tabTo } from './keyboard.mjs';
+import { Look } from './look.mjs';
+import { assert, onSocket, patience, until, workspaceHas, writeInTerminal } from './session.mjs';
 
 const [origin, dataDir, socket, predictions, shots] = process.argv.slice(2);
 const titanic = '/competitions/titanic-survival';
 const password = 'correct horse battery';
-const patience = 240_000;
 const step = (text) => process.stdout.write(`${text}\n`);
-const assert = (ok, text) => { if (!ok) throw new Error(text); };
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const daemon = async (what) => {
+  step(`@${what}`);
+  await answers.next();
+};
 
 const browser = await launch();
 const watch = new Watch(origin);
+const look = new Look(origin, watch, shots);
 
-async function person(colorScheme = 'light') {
-  const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } });
-  watch.follow(context);
-  const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
-  return { context, page };
+async function person() {
+  const context = await browser.newContext({ colorScheme: 'light', viewport: { width: 1280, height: 900 } });
+  await watch.follow(context);
+  return { context, page: await tab(context) };
 }
 
-/** signUp by keyboard alone. */
+async function tab(context) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  return page;
+}
+
+const button = (on, name) => on.getByRole('button', { name, exact: true });
+const link = (on, name) => on.getByRole('link', { name, exact: true });
+const room = (page, name) => link(page.getByRole('navigation', { name: 'Main' }), name);
+const part = (page, name) => link(page.getByRole('navigation', { name: 'Competition' }), name);
+
 async function signUp(page, name, email) {
-  await page.goto(`${origin}/signup`);
+  await page.goto(origin);
   await settled(page);
-  await page.getByLabel('Name').focus();
-  for (const text of [name, email, password]) {
-    await page.keyboard.type(text);
-    await page.keyboard.press('Tab');
-  }
-  await page.keyboard.press('Enter'); // on the button
+  await press(page, link(page, 'Make an account'));
+  await fill(page, page.getByLabel('Name'), name);
+  await fill(page, page.getByLabel('Email'), email);
+  await fill(page, page.getByLabel('Password'), password);
+  await press(page, button(page, 'Sign up'));
   await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
 }
 
+/** signIn mistypes the password once. */
 async function signIn(page, email) {
-  await page.getByLabel('Email').fill(email);
-  await page.getByLabel('Password').fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await fill(page, page.getByLabel('Email'), email);
+  await fill(page, page.getByLabel('Password'), `${password}?`);
+  await watch.during(/status of 401/, async () => {
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'The email address or the password is wrong' }).waitFor();
+  });
+  await fill(page, page.getByLabel('Password'), password);
+  await press(page, button(page, 'Sign in'), 'Space');
+}
+
+/** dialog opens one from its button, looks at it, leaves it by Escape, and opens it again. */
+async function dialog(page, trigger, name, role = 'dialog') {
+  const box = page.getByRole(role, { name });
+  await press(page, trigger);
+  await box.waitFor();
+  await look.at(page, `dialog ${name.replace(/[a-z2-7]{8}\?/, 'S')}`);
+  await page.keyboard.press('Escape');
+  await box.waitFor({ state: 'hidden' });
+  assert(await trigger.evaluate((el) => el === document.activeElement), `the focus does not come back from: ${name}`);
+  await page.keyboard.press('Enter');
+  await box.waitFor();
+  return box;
+}
+
+/** running waits for a session's page to say so; its stages are there before. */
+async function running(page) {
+  await page.waitForURL(/\/sessions\/[a-z2-7]{8}$/);
+  await page.getByRole('list', { name: 'Stages of the start' }).or(link(page, 'Open VS Code')).first().waitFor();
+  await link(page, 'Open VS Code').waitFor({ timeout: patience });
+  return new URL(page.url()).pathname.split('/')[2];
 }
 
 async function startSession(page) {
-  await page.goto(`${origin}/`);
-  const start = page.getByRole('button', { name: 'Start a session' });
-  await start.focus();
-  await page.keyboard.press('Enter');
-  const dialog = page.getByRole('dialog', { name: 'Start a session' });
-  await dialog.waitFor();
-  await axe(page, 'the dialog that starts a session');
-  await page.keyboard.press('Escape');
-  await dialog.waitFor({ state: 'hidden' });
-  assert(await start.evaluate((el) => el === document.activeElement), 'the focus does not come back from the dialog');
-  await page.keyboard.press('Enter');
-  await dialog.getByRole('button', { name: 'Start', exact: true }).click();
-  await page.waitForURL(/\/sessions\/[a-z2-7]{8}$/);
-  const slug = new URL(page.url()).pathname.split('/')[2];
-  // Its stages are there while it starts; a quick host may be done already.
-  await page.getByRole('list', { name: 'Stages of the start' }).or(page.getByRole('link', { name: 'Open VS Code' })).first().waitFor();
-  await page.getByRole('link', { name: 'Open VS Code' }).waitFor({ timeout: patience });
-  return slug;
-}
-
-/** writeInTerminal types a command until the host sees what it does. */
-async function writeInTerminal(page, command, done) {
-  await page.waitForSelector('.monaco-workbench .part.editor', { timeout: patience });
-  const terminal = page.locator('.xterm-helper-textarea').first();
-  for (let tries = 0; (await terminal.count()) === 0; tries++) {
-    assert(tries < 40, 'no terminal opens');
-    await page.keyboard.press('Control+Shift+Backquote');
-    await terminal.waitFor({ state: 'attached', timeout: 5_000 }).catch(() => {});
-  }
-  await terminal.focus();
-  for (let tries = 0; !done(); tries++) {
-    assert(tries < 40, `the terminal did not do: ${command}`);
-    await page.keyboard.insertText(command);
-    await page.keyboard.press('Enter');
-    for (let wait = 0; wait < 30 && !done(); wait++) await page.waitForTimeout(100);
-  }
-}
-
-/** workspaces are the folders of all sessions' files: DATA_DIR/workspaces/USER/SESSION/workspace. */
-function workspaces() {
-  const below = (dir) => (existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => join(dir, e.name)) : []);
-  return below(join(dataDir, 'workspaces')).flatMap(below).map((dir) => join(dir, 'workspace'));
-}
-
-/** onSocket asks the daemon's unix socket, as root's command line does. */
-function onSocket(method, path, body) {
-  return new Promise((resolve, reject) => {
-    const req = request({ socketPath: socket, method, path, headers: { Host: 'medforge', 'Content-Type': 'application/json' } }, (res) => {
-      res.resume();
-      res.on('end', () => (res.statusCode < 300 ? resolve() : reject(new Error(`${method} ${path}: ${res.statusCode}`))));
-    });
-    req.on('error', reject);
-    req.end(JSON.stringify(body));
-  });
+  await press(page, room(page, 'Dashboard'));
+  const start = await dialog(page, button(page, 'Start a session'), 'Start a session');
+  await press(page, button(start, 'Start'));
+  return running(page);
 }
 
 async function submitPredictions(ann, bob) {
@@ -109,137 +104,237 @@ async function submitPredictions(ann, bob) {
   await bob.page.getByText('Nobody yet').waitFor();
   await settled(bob.page);
 
-  await ann.page.goto(`${origin}${titanic}/submissions`);
-  await settled(ann.page);
-  const file = ann.page.locator('input[type=file]');
-  await file.setInputFiles({ name: 'bad.csv', mimeType: 'text/csv', buffer: Buffer.from('PassengerId,Survived\n892,7\n892,x\n') });
+  const page = ann.page;
+  await press(page, room(page, 'Competitions'));
+  await press(page, page.getByRole('link', { name: /^Titanic/ }));
+  await press(page, part(page, 'Submit'));
+  const file = page.locator('input[type=file]');
+  await choose(page, file, { name: 'bad.csv', mimeType: 'text/csv', buffer: Buffer.from('PassengerId,Survived\n892,7\n892,x\n') });
   await watch.during(/status of 422/, async () => {
-    await ann.page.getByRole('button', { name: 'Submit', exact: true }).click();
-    await ann.page.getByRole('table', { name: 'Mistakes in the file' }).waitFor();
+    await press(page, button(page, 'Submit'));
+    await page.getByRole('table', { name: 'Mistakes in the file' }).waitFor();
   });
-  const mistakes = await ann.page.getByRole('table', { name: 'Mistakes in the file' }).innerText();
+  const mistakes = await page.getByRole('table', { name: 'Mistakes in the file' }).innerText();
   assert(/duplicate|already|twice|more than once/i.test(mistakes) && mistakes.includes('Survived'), `the mistakes are not told: ${mistakes}`);
-  await axe(ann.page, 'the table of mistakes');
+  await look.at(page, 'mistakes');
 
-  await drop(ann.page, predictions);
-  await ann.page.getByLabel('Message').fill('women survive');
-  await ann.page.getByRole('button', { name: 'Submit', exact: true }).click();
-  await ann.page.getByText(/^Scored 0\.\d{5}$/).waitFor();
-  await ann.page.getByRole('table', { name: 'Your submissions' }).getByText('women survive').waitFor();
+  await choose(page, file, predictions);
+  await fill(page, page.getByLabel('Message'), 'women survive');
+  await press(page, button(page, 'Submit'), 'Space');
+  await page.getByText(/^Scored 0\.\d{5}$/).waitFor();
+  await page.getByRole('table', { name: 'Your submissions' }).getByText('women survive').waitFor();
 
   // The other browser has not been touched since.
   await bob.page.getByRole('table', { name: 'Leaderboard' }).getByRole('rowheader', { name: 'Ann' }).waitFor();
   step('the board changed in the second browser by itself');
+
+  // A second one, dropped on the page as a mouse would: then there is a history.
+  await drop(page, predictions);
+  await press(page, button(page, 'Submit'));
+  await page.getByText(/^Scored 0\.\d{5}$/).waitFor();
+  await page.getByRole('img', { name: /^Your scores/ }).waitFor();
+
+  await press(page, part(page, 'Leaderboard'));
+  const [csv] = await Promise.all([page.waitForEvent('download'), press(page, button(page, 'Download CSV'))]);
+  const board = readFileSync(await csv.path(), 'utf8');
+  assert(/^rank,.*\n1,.*Ann/.test(board), `the board as CSV: ${board}`);
 }
 
-/** drop a file on the page as a mouse would. */
+/** drop a file on the page. */
 async function drop(page, path) {
   const transfer = await page.evaluateHandle(([text]) => {
     const t = new DataTransfer();
-    t.items.add(new File([text], 'predictions.csv', { type: 'text/csv' }));
+    t.items.add(new File([text], 'dropped.csv', { type: 'text/csv' }));
     return t;
   }, [readFileSync(path, 'utf8')]);
   await page.dispatchEvent('label:has(input[type=file])', 'drop', { dataTransfer: transfer });
-  await page.getByText('predictions.csv').first().waitFor();
+  await page.getByText('dropped.csv').first().waitFor();
+}
+
+/** lostDaemon: what is shown stays and says that it may be old, and goes on by itself. */
+async function lostDaemon(page, slug) {
+  await page.goto(`${origin}/sessions/${slug}`);
+  await settled(page);
+  await watch.during(/Failed to load resource|ERR_/, async () => {
+    await daemon('kill');
+    await page.getByText('No connection to MedForge').waitFor();
+    await look.at(page, 'lost');
+    await press(page, button(page, 'Stop'));
+    const box = page.getByRole('alertdialog');
+    await press(page, button(box, 'Stop the session'));
+    await box.getByRole('alert').filter({ hasText: 'MedForge cannot be reached' }).waitFor();
+    await page.keyboard.press('Escape');
+    await daemon('up');
+    await page.getByText('Live', { exact: true }).waitFor();
+  });
+  await page.getByText('No connection to MedForge').waitFor({ state: 'detached' });
+  await link(page, 'Open VS Code').waitFor();
+  step('the daemon was lost and came back under an open page');
 }
 
 async function refused(bob, slug, ide) {
   await watch.during(/status of 40[34]/, async () => {
     await bob.page.goto(`${origin}/sessions/${slug}`);
     await bob.page.getByRole('alert').filter({ hasText: slug }).waitFor();
+    await look.at(bob.page, 'somebody else’s session');
     const answer = await bob.page.goto(ide);
     assert(answer.status() === 403, `another user got ${answer.status()} from the session's host`);
+    await look.at(bob.page, 'somebody else’s IDE');
   });
   step('another user is refused');
 }
 
-async function signOutEndsBoth(ann, code, ide) {
-  await ann.page.goto(origin);
-  await ann.page.getByRole('button', { name: 'Sign out' }).click();
-  await ann.page.waitForURL(`${origin}/signin`);
-  const status = await watch.during(/status of 401.*\/api\/v1\/me\)/, async () => {
-    const answer = await ann.page.evaluate(async () => (await fetch('/api/v1/me')).status);
-    await ann.page.waitForTimeout(200); // the browser's own line about it comes a little later
-    return answer;
+async function signOutEndsBoth(ann, ide) {
+  const code = await tab(ann.context);
+  const sockets = [];
+  code.on('websocket', (ws) => sockets.push(ws));
+  await code.goto(ide);
+  await code.waitForSelector('.monaco-workbench .part.editor', { timeout: patience });
+  await until(() => sockets.some((ws) => !ws.isClosed()), 'VS Code has no connection');
+  const second = await tab(ann.context);
+  await second.goto(`${origin}/account`);
+  await settled(second);
+
+  const open = sockets.filter((ws) => !ws.isClosed());
+  await watch.during(/status of 401/, async () => {
+    await press(ann.page, button(ann.page, 'Sign out'));
+    await ann.page.waitForURL(`${origin}/signin`);
+    await until(() => open.every((ws) => ws.isClosed()), 'VS Code stays connected after signing out');
+    await second.waitForURL(/\/signin\?next=/);
+    const status = await ann.page.evaluate(async () => (await fetch('/api/v1/me')).status);
+    assert(status === 401, `signed out, and GET me answers ${status}`);
+    await second.close();
   });
-  assert(status === 401, `signed out, and GET me answers ${status}`);
   // Whoever follows the old address signs in, and arrives there.
   await code.goto(ide);
   await code.waitForURL(/\/signin\?return=/);
   await signIn(code, 'ann@example.org');
   await code.waitForURL((u) => u.href.startsWith(ide));
   await code.waitForSelector('.monaco-workbench .part.editor', { timeout: patience });
+  await code.close();
   step('signing out ends both; signing in leads back into the session');
 }
 
-async function stopSession(page, slug) {
-  await page.goto(`${origin}/sessions/${slug}`);
-  await page.getByRole('button', { name: 'Stop' }).click();
-  await page.getByRole('alertdialog').getByRole('button', { name: 'Stop the session' }).click();
+async function stopSession(page, slug, again) {
+  await press(page, room(page, 'Sessions'));
+  await press(page, link(page, slug));
+  const stop = button(page, 'Stop');
+  let box = page.getByRole('alertdialog');
+  if (again) await press(page, stop);
+  else box = await dialog(page, stop, `Stop session ${slug}?`, 'alertdialog');
+  await press(page, button(box, 'Stop the session'));
   await page.getByText(`Session ${slug} is stopped`).waitFor({ state: 'attached', timeout: patience });
   await page.getByRole('table', { name: `Snapshots of session ${slug}` }).getByText(/^stop-\d+$/).waitFor();
-  await page.getByRole('button', { name: 'Start from this' }).waitFor();
-  step('the session is stopped, and its snapshot is there');
 }
 
-const everybody = ['/', '/signin', '/signup', '/competitions', titanic, `${titanic}/data`, `${titanic}/submissions`, `${titanic}/leaderboard`, '/datasets', '/datasets/titanic-kaggle', '/no/such/page'];
-const signedIn = (slug) => ['/', '/sessions', `/sessions/${slug}`, titanic, `${titanic}/data`, `${titanic}/submissions`, `${titanic}/leaderboard`, '/datasets', '/gpus', '/account',
-  '/admin', '/admin/users', '/admin/sessions', '/admin/gpus', '/admin/packs', '/admin/queue'];
+async function startFrom(page, slug) {
+  await press(page, button(page, 'Start from this'));
+  const box = page.getByRole('dialog', { name: 'Start a session' });
+  assert((await box.getByLabel('Files').inputValue()) === slug, 'the dialog does not begin with the session it was opened from');
+  await press(page, button(box, 'Start'));
+  const next = await running(page);
+  assert(next !== slug, 'no new session was started');
+  await press(page, button(page, 'Show'));
+  await tabTo(page, page.getByRole('region', { name: `Log of session ${next}` }));
+  return next;
+}
 
-/** look at pages: axe in both schemes, three widths, and the keyboard. */
-async function look(page, paths, as) {
-  const wrong = [];
-  const tell = async (check) => check.catch((err) => wrong.push(err.message));
-  for (const path of paths) {
-    await watch.during(/status of 404.*no\/such\/page/, async () => {
-      await page.goto(`${origin}${path}`);
-      await settled(page);
+/** account: a token is made, seen once, and revoked. */
+async function account(page) {
+  await press(page, page.getByRole('link', { name: 'Account of Ann' }));
+  const make = await dialog(page, button(page, 'New token'), 'New token');
+  await fill(page, make.getByLabel('Name'), 'laptop');
+  await press(page, button(make, 'Make the token'));
+  await make.getByLabel('Token').waitFor();
+  await look.at(page, 'dialog Token is shown');
+  await press(page, button(make, 'Done'));
+  const sure = await dialog(page, button(page, 'Revoke'), 'Revoke laptop?', 'alertdialog');
+  await press(page, button(sure, 'Revoke'));
+  await page.getByText('No tokens').waitFor();
+}
+
+/** admins are asked before what is hard to take back, too. */
+async function admin(page) {
+  await press(page, room(page, 'Admin'));
+  const rooms = page.getByRole('navigation', { name: 'Admin' });
+  await press(page, link(rooms, 'Users'));
+  await dialog(page, button(page, 'Edit Bob'), 'Bob');
+  await page.keyboard.press('Escape');
+  await dialog(page, button(page, 'New user'), 'New user');
+  await page.keyboard.press('Escape');
+  await press(page, link(rooms, 'GPUs'));
+  const disable = button(page, 'Disable').last();
+  const sure = await dialog(page, disable, 'Disable GPU 6?', 'alertdialog');
+  await press(page, button(sure, 'Disable'));
+  await sure.waitFor({ state: 'detached' });
+  const enable = button(page, 'Enable');
+  await enable.waitFor();
+  assert(await enable.evaluate((el) => el === document.activeElement), 'the focus is lost when a GPU is disabled');
+  await page.keyboard.press('Enter');
+  const back = page.getByRole('alertdialog', { name: 'Enable GPU 6?' });
+  await press(page, button(back, 'Enable'));
+  await back.waitFor({ state: 'detached' });
+  await enable.waitFor({ state: 'detached' });
+}
+
+/** broken: what the page shows when it fails itself, which only an answer that no daemon gives brings about. */
+async function broken(page) {
+  const wrongly = async (path, answer, heading) => {
+    await page.route(path, (route) => route.fulfill({ json: answer }));
+    await watch.during(/./, async () => {
+      await page.goto(`${origin}/gpus`);
+      await page.getByRole('heading', { name: heading }).waitFor({ state: 'attached' });
+      await look.at(page, heading);
     });
-    for (const scheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: scheme });
-      await still(page); // axe must not meet a colour on its way
-      for (const width of [390, 768, 1440]) {
-        await page.setViewportSize({ width, height: 900 });
-        await tell(fits(page, `${path} at ${width}`));
-        if (width !== 768) await tell(axe(page, `${path}, ${as}, ${scheme}, ${width}`));
-        if (shots) await page.screenshot({ path: join(shots, `${as}${path.replaceAll('/', '_')}-${width}-${scheme}.png`) });
-      }
-    }
-    await tell(byKeyboard(page, `${path}, ${as}`));
-    await page.emulateMedia({ colorScheme: 'light' });
-  }
-  assert(wrong.length === 0, wrong.join('\n'));
-  step(`${as}: ${paths.length} pages in both schemes, three widths and by keyboard`);
+    await page.unroute(path);
+  };
+  await wrongly('**/api/v1/gpus?*', { data: [null] }, 'This page failed');
+  await wrongly('**/api/v1/auth', { data: { user: { name: {}, role: 'user' }, signup: 'open' } }, "MedForge's page failed");
+  await page.goto(origin);
+  await settled(page);
 }
+
+const everybody = ['/', '/signin', '/signup', '/competitions', titanic, `${titanic}/data`, `${titanic}/submissions`, `${titanic}/leaderboard`, '/competitions/no-such', '/datasets', '/datasets/titanic-kaggle', '/datasets/no-such', '/no-such/page'];
+const signedIn = (slug) => ['/', '/sessions', `/sessions/${slug}`, '/sessions/no-such', '/competitions', titanic, `${titanic}/data`, `${titanic}/submissions`, `${titanic}/leaderboard`, '/datasets', '/datasets/titanic-kaggle', '/gpus', '/account',
+  '/admin', '/admin/users', '/admin/sessions', '/admin/gpus', '/admin/packs', '/admin/queue', '/no-such/page'];
 
 try {
   if (shots) mkdirSync(shots, { recursive: true });
   const [ann, bob, nobody] = [await person(), await person(), await person()];
-  await look(nobody.page, everybody, 'nobody');
+  await look.pages(nobody.page, everybody, 'nobody');
   await signUp(ann.page, 'Ann', 'ann@example.org');
   await signUp(bob.page, 'Bob', 'bob@example.org');
   step('two people signed up');
 
   const slug = await startSession(ann.page);
-  const ide = new URL(await ann.page.getByRole('link', { name: 'Open VS Code' }).getAttribute('href'), origin).searchParams.get('return');
-  const code = await ann.context.newPage();
-  code.setDefaultTimeout(60_000);
-  await code.goto(`${origin}/open?${new URLSearchParams({ return: ide })}`);
-  const wrote = () => workspaces().some((dir) => existsSync(join(dir, 'by-ann.txt')) && readFileSync(join(dir, 'by-ann.txt'), 'utf8').trim() === 'from the page');
-  await writeInTerminal(code, 'echo from the page > /workspace/by-ann.txt', wrote);
+  await press(ann.page, link(ann.page, 'Open VS Code'));
+  const has = (n) => workspaceHas(dataDir, 'by-ann.txt', 'from the page') >= n;
+  await writeInTerminal(ann.page, 'echo from the page > /workspace/by-ann.txt', () => has(1));
+  const ide = ann.page.url().split('?')[0];
   step(`session ${slug}: a file written in VS Code's terminal`);
 
+  await ann.page.goto(origin);
+  await settled(ann.page);
   await submitPredictions(ann, bob);
   await refused(bob, slug, ide);
-  await signOutEndsBoth(ann, code, ide);
-  await code.close();
-  await onSocket('PATCH', '/api/v1/admin/users/ann@example.org', { role: 'admin' });
+  await lostDaemon(ann.page, slug);
+  await signOutEndsBoth(ann, ide);
+  await onSocket(socket, 'PATCH', '/api/v1/admin/users/ann@example.org', { role: 'admin' });
   await ann.page.goto(origin);
-  await look(ann.page, signedIn(slug), 'admin');
+  await settled(ann.page);
+  await account(ann.page);
+  await admin(ann.page);
+  await broken(ann.page);
+  await look.pages(ann.page, signedIn(slug), 'admin');
   await stopSession(ann.page, slug);
-  await look(ann.page, [`/sessions/${slug}`], 'stopped');
+  await look.at(ann.page, 'stopped');
+  step('the session is stopped, and its snapshot is there');
+  const next = await startFrom(ann.page, slug);
+  await until(() => has(2), 'the new session does not have the files');
+  await stopSession(ann.page, next, true);
+  step('another one had its files');
   watch.check();
-  step('no complaint of any page');
+  step(`no complaint of any page; at most ${look.heaviest} bytes of JavaScript in a first load`);
 } catch (err) {
   const pages = browser.contexts().flatMap((c) => c.pages());
   process.stderr.write(`${watch.complaints.join('\n')}\n`);
@@ -250,4 +345,5 @@ try {
   throw err;
 } finally {
   await browser.close();
+  process.stdin.destroy();
 }

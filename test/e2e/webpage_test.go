@@ -1,22 +1,27 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
-// The web page as people use it, with nothing in the place of anything: two of
-// them sign up in Chromium, one works in a session and submits, the other sees
-// the board change and is refused, and every page is looked at by axe, at three
-// widths, in both schemes and by keyboard.
+// The web page as people use it, by keyboard alone and with nothing in the place
+// of anything: two of them sign up in Chromium, one works in a session and
+// submits, the other sees the board change and is refused, the daemon is killed
+// under an open page, and every page is looked at by axe, at three widths and in
+// both schemes.
 //
 // Not beside the others of this package: see TestSessionInTheBrowser.
 func TestWebPage(t *testing.T) {
@@ -41,9 +46,32 @@ func TestWebPage(t *testing.T) {
 	}
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.WaitDelay = 10 * time.Second
-	said, err := cmd.CombinedOutput()
-	t.Logf("%s", said)
+	var errOut bytes.Buffer
+	cmd.Stderr = &errOut
+	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatalf("the browser: %v", err)
+		t.Fatal(err)
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		switch lines.Text() {
+		case "@kill":
+			h.signal(syscall.SIGKILL)
+			_, _ = io.WriteString(in, "done\n") // a browser that is gone says so by its status
+		case "@up":
+			h.up()
+			_, _ = io.WriteString(in, "done\n")
+		default:
+			t.Log(lines.Text())
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("the browser: %v\n%s", err, errOut.String())
 	}
 }

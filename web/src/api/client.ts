@@ -49,7 +49,7 @@ export class Problem extends Error {
 
 /** unreachable is the problem of a request that got no answer. */
 export const unreachable = () =>
-  new Problem({ code: 'network/unreachable', detail: 'MedForge cannot be reached. Check the connection; this page tries again.' }, 0);
+  new Problem({ code: 'network/unreachable', detail: 'MedForge cannot be reached. Check the connection, then try again.' }, 0);
 
 /** toProblem reads whatever came instead of a success. */
 export function toProblem(body: unknown, status: number, headers?: Headers): Problem {

@@ -79,8 +79,9 @@ export class Stream {
     this.o = o;
   }
 
-  start(): void {
-    if (this.source !== null || this.timer !== null) return;
+  /** start reports whether the stream was not open and is now being opened. */
+  start(): boolean {
+    if (this.source !== null || this.timer !== null) return false;
     const source = this.o.open();
     this.source = source;
     source.onopen = () => {
@@ -95,6 +96,7 @@ export class Stream {
       this.o.onState(false);
       if (source.readyState === closed) this.again();
     };
+    return true;
   }
 
   /** stop ends the stream; whoever starts it again has missed events. */

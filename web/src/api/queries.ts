@@ -10,6 +10,7 @@ export const authQuery = queryOptions({
   queryKey: ['me'],
   queryFn: ({ signal }): Promise<Auth> => data(api.GET('/api/v1/auth', { signal })),
   staleTime: 60_000,
+  refetchOnWindowFocus: 'always', // another tab may have signed in or out
 });
 
 /** meQuery is who is signed in, or null. */

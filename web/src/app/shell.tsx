@@ -1,8 +1,7 @@
 'use client';
 
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import Link from 'next/link';
-import { usePathname, useRouter } from 'next/navigation';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { usePathname } from 'next/navigation';
 import { type ReactNode, useEffect, useRef } from 'react';
 import { api, data } from '@/api/client';
 import { useLive } from '@/api/live';
@@ -10,6 +9,7 @@ import { authQuery } from '@/api/queries';
 import { useMounted } from '@/lib/hooks';
 import { Button, buttonClass, LinkButton } from '@/ui/button';
 import { cx } from '@/ui/cx';
+import { Link } from '@/ui/link';
 
 const rooms = [
   { href: '/', name: 'Dashboard' },
@@ -34,6 +34,7 @@ export function Shell({ children }: { children: ReactNode }) {
     <div className="flex min-h-dvh flex-col">
       <a href="#content" className="bg-accent text-on-accent sr-only z-50 rounded-lg px-4 py-2 focus:not-sr-only focus:fixed focus:top-2 focus:left-2">Skip to the content</a>
       <Header path={path} />
+      <Lost />
       <main id="content" ref={content} tabIndex={-1} className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 outline-none sm:px-6">{children}</main>
       <Footer />
     </div>
@@ -76,15 +77,9 @@ function Header({ path }: { path: string }) {
 }
 
 function Account({ name }: { name: string }) {
-  const client = useQueryClient();
-  const router = useRouter();
   const signOut = useMutation({
     mutationFn: () => data(api.POST('/api/v1/auth/logout')),
-    onSuccess: () => {
-      client.removeQueries({ predicate: (q) => q.queryKey[0] !== 'me' }); // the next one sees none of it
-      client.setQueryData(authQuery.queryKey, (old) => old && { ...old, user: null });
-      router.push('/signin');
-    },
+    onSuccess: () => location.assign('/signin'), // loaded anew: the next one sees none of what was fetched
   });
   return (
     <>
@@ -102,8 +97,22 @@ function Mark() {
   );
 }
 
+/** Lost says so while the daemon cannot be reached: what is shown stands still then. */
+function Lost() {
+  const lost = useLive() === 'lost';
+  return (
+    <div role="status" className="sticky top-0 z-40">
+      {lost && (
+        <p className="bg-warn-soft border-warn/40 text-warn border-b px-4 py-2 text-center text-sm">
+          <strong className="font-medium">No connection to MedForge.</strong> What is shown may be old. This page connects again by itself.
+        </p>
+      )}
+    </div>
+  );
+}
+
 function Footer() {
-  const live = useLive();
+  const live = useLive() === 'live';
   const mounted = useMounted();
   return (
     <footer className="border-line text-muted border-t text-sm">

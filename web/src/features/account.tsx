@@ -38,11 +38,11 @@ function Profile({ me }: { me: Me }) {
     <Card title="You">
       <Facts columns={2} rows={[
         ['Name', me.name || '–'],
-        ['Email', me.email || '–'],
         ['Role', me.role],
+        ['Email', me.email || '–', 'wide'],
         ['Unix user', me.unix_name ? <code key="u">{me.unix_name}</code> : '–'],
         ['Sessions at once', me.session_limit > 0 ? String(me.session_limit) : "The host's default"],
-        ['Id', <code key="i" className="text-xs">{me.user_id}</code>],
+        ['Id', <code key="i" className="text-xs">{me.user_id}</code>, 'wide'],
       ]} />
     </Card>
   );

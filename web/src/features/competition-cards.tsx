@@ -1,7 +1,7 @@
-import Link from 'next/link';
 import type { Competition } from '@/api/client';
 import { metricName } from '@/lib/words';
 import { Empty } from '@/ui/layout';
+import { Link } from '@/ui/link';
 
 export function CompetitionCards({ competitions, level: Heading = 'h2' }: { competitions: Competition[]; level?: 'h2' | 'h3' }) {
   if (competitions.length === 0) return <Empty title="There are no competitions here yet">An admin adds one with <code>medforge admin competition add</code>.</Empty>;

@@ -1,12 +1,12 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import Link from 'next/link';
 import type { CompetitionDetail } from '@/api/client';
 import { dataFilesQuery, meQuery } from '@/api/queries';
 import { bytes } from '@/lib/format';
 import { LinkButton } from '@/ui/button';
 import { Card, Empty, Skeleton } from '@/ui/layout';
+import { Link } from '@/ui/link';
 import { ErrorNote, Note } from '@/ui/note';
 import { Table } from '@/ui/table';
 import { CompetitionFrame } from './competition-frame';

@@ -1,13 +1,13 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import Link from 'next/link';
 import type { ReactNode } from 'react';
 import type { CompetitionDetail } from '@/api/client';
 import { competitionQuery } from '@/api/queries';
 import { useSegment, useTitle } from '@/lib/hooks';
 import { metricName } from '@/lib/words';
 import { PageHeader, Skeleton } from '@/ui/layout';
+import { Link } from '@/ui/link';
 import { ErrorNote } from '@/ui/note';
 import { Parts } from '@/ui/parts';
 

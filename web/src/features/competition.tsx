@@ -1,12 +1,12 @@
 'use client';
 
 import dynamic from 'next/dynamic';
-import Link from 'next/link';
 import type { CompetitionDetail } from '@/api/client';
 import { plural } from '@/lib/format';
 import { metricName } from '@/lib/words';
 import { LinkButton } from '@/ui/button';
 import { Card, Facts, Skeleton } from '@/ui/layout';
+import { Link } from '@/ui/link';
 import { CompetitionFrame } from './competition-frame';
 
 const Markdown = dynamic(() => import('@/ui/markdown'), { loading: () => <Skeleton lines={6} />, ssr: false });

@@ -1,7 +1,6 @@
 'use client';
 
 import { useQueries, useQuery } from '@tanstack/react-query';
-import Link from 'next/link';
 import type { Me, Submission } from '@/api/client';
 import { api, data } from '@/api/client';
 import { authQuery, competitionsQuery, currentQuery, gpusQuery, meQuery } from '@/api/queries';
@@ -9,6 +8,7 @@ import { ago, percent, plural, score } from '@/lib/format';
 import { useNow } from '@/lib/hooks';
 import { LinkButton } from '@/ui/button';
 import { Card, Empty, Meter, PageHeader, Skeleton, Status } from '@/ui/layout';
+import { Link } from '@/ui/link';
 import { ErrorNote } from '@/ui/note';
 import { CompetitionCards } from './competition-cards';
 import { SessionActions, StartSession } from './session-actions';

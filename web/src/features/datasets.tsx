@@ -1,11 +1,11 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import Link from 'next/link';
 import { competitionsQuery, datasetQuery, datasetsQuery } from '@/api/queries';
 import { bytes } from '@/lib/format';
 import { useSegment, useTitle } from '@/lib/hooks';
 import { Badge, Card, Empty, Facts, PageHeader, Skeleton } from '@/ui/layout';
+import { Link } from '@/ui/link';
 import { ErrorNote, Note } from '@/ui/note';
 import { Table } from '@/ui/table';
 

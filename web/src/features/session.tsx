@@ -1,14 +1,15 @@
 'use client';
 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import Link from 'next/link';
 import type { Session } from '@/api/client';
 import { gpusQuery, sessionQuery, snapshotsQuery, usageQuery } from '@/api/queries';
 import { stageNames, type Stage } from '@/api/stages';
 import { bytes, duration, moment, percent, shortDigest } from '@/lib/format';
 import { useNow, useRequired, useSegment, useTitle } from '@/lib/hooks';
+import { sentence } from '@/lib/words';
 import { Spinner } from '@/ui/button';
 import { Card, Empty, Facts, Meter, PageHeader, Skeleton, Status } from '@/ui/layout';
+import { Link } from '@/ui/link';
 import { ErrorNote, Note } from '@/ui/note';
 import { Table } from '@/ui/table';
 import { SessionActions } from './session-actions';
@@ -35,7 +36,7 @@ export function SessionPage() {
         above={<Link className="link" href="/sessions">Sessions</Link>} actions={<SessionActions session={s} />} />
       <p role="status" className="sr-only">Session {s.slug} is {s.status}</p>
       <div className="space-y-6">
-        {s.error_message && <Note tone="bad" title="It ended in error">{s.error_message}</Note>}
+        {s.error_message && <Note tone="bad" title="It ended in error">{sentence(s.error_message)}</Note>}
         {s.status === 'starting' && <Stages slug={s.slug} since={s.created_at} />}
         {s.status === 'stopping' && <Note tone="warn" title="Stopping">Its programs end, then a snapshot of the files is taken. Only then is its GPU free again.</Note>}
         <div className="grid items-start gap-6 lg:grid-cols-2">
@@ -87,8 +88,8 @@ function Details({ session: s }: { session: Session }) {
       ['Ready', s.started_at ? `${moment(s.started_at)}, after ${duration(Date.parse(s.started_at) - Date.parse(s.created_at))}` : '–'],
       ...(s.stopped_at ? [['Ended', moment(s.stopped_at)]] as [string, string][] : []),
       ['Pack', <span key="pack">{s.pack_id} <code>{shortDigest(s.pack_digest)}</code></span>],
-      ['Address', <code key="url">{s.url}</code>],
-      ...(s.workspace_zfs ? [['Dataset', <code key="zfs">{s.workspace_zfs}</code>]] as [string, React.ReactNode][] : []),
+      ['Address', <code key="url">{s.url}</code>, 'wide'],
+      ...(s.workspace_zfs ? [['Dataset', <code key="zfs">{s.workspace_zfs}</code>, 'wide']] as [string, React.ReactNode, 'wide'][] : []),
     ]} />
   );
 }

@@ -1,13 +1,13 @@
 'use client';
 
 import { useInfiniteQuery } from '@tanstack/react-query';
-import Link from 'next/link';
 import type { Session } from '@/api/client';
 import { sessionsQuery } from '@/api/queries';
 import { ago, duration } from '@/lib/format';
 import { useNow, useRequired } from '@/lib/hooks';
 import { Button } from '@/ui/button';
 import { Card, Empty, PageHeader, Skeleton, Status } from '@/ui/layout';
+import { Link } from '@/ui/link';
 import { ErrorNote } from '@/ui/note';
 import { type Column, Table } from '@/ui/table';
 import { StartSession } from './session-actions';

@@ -9,3 +9,6 @@ export function metricName(metric: string): string {
   const words = metric.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** sentence begins with a capital letter; the daemon's messages do not, since programs put words before them. */
+export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,9 +1,9 @@
 'use client';
 
 import { Button as BaseButton } from '@base-ui/react/button';
-import Link from 'next/link';
 import type { ComponentProps, ReactNode } from 'react';
 import { cx } from './cx';
+import { Link } from './link';
 
 type Look = 'primary' | 'secondary' | 'danger' | 'quiet';
 

@@ -24,18 +24,34 @@ export function Dialog({ open, onOpen, title, children }: { open: boolean; onOpe
   );
 }
 
-/** Confirm asks before something that cannot be taken back. act rejects with why it failed. */
-export function Confirm({ trigger, look = 'danger', title, children, action, act }: {
-  trigger: ReactNode; look?: 'danger' | 'secondary' | 'quiet'; title: string; children: ReactNode; action: string; act: () => Promise<unknown>;
-}) {
+interface Question {
+  look?: 'danger' | 'secondary' | 'quiet';
+  title: string;
+  children: ReactNode;
+  action: string;
+  act: () => Promise<unknown>;
+}
+
+/**
+ * Confirm asks before something that cannot be taken back. act rejects with why
+ * it failed. What was asked when it opened is what is done: the row behind it
+ * may change meanwhile, and "Enable" stand where "Disable" did.
+ */
+export function Confirm({ trigger, ...question }: Question & { trigger: ReactNode }) {
   const [open, setOpen] = useState(false);
+  const [asked, setAsked] = useState<Question>(question);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const show = (o: boolean) => {
+    if (o) setAsked(question);
+    setOpen(o);
+    setError(null);
+  };
   const run = async () => {
     setBusy(true);
     setError(null);
     try {
-      await act();
+      await asked.act();
       setOpen(false);
     } catch (err) {
       setError(err);
@@ -44,17 +60,17 @@ export function Confirm({ trigger, look = 'danger', title, children, action, act
     }
   };
   return (
-    <AlertDialog.Root open={open} onOpenChange={(o) => { setOpen(o); setError(null); }}>
-      <AlertDialog.Trigger render={<Button look={look} />}>{trigger}</AlertDialog.Trigger>
+    <AlertDialog.Root open={open} onOpenChange={show}>
+      <AlertDialog.Trigger render={<Button look={question.look ?? 'danger'} />}>{trigger}</AlertDialog.Trigger>
       <AlertDialog.Portal>
         <AlertDialog.Backdrop className={backdrop} />
         <AlertDialog.Popup className={popup}>
-          <AlertDialog.Title className="text-lg font-semibold">{title}</AlertDialog.Title>
-          <AlertDialog.Description render={<div />} className="text-muted mt-2">{children}</AlertDialog.Description>
+          <AlertDialog.Title className="text-lg font-semibold">{asked.title}</AlertDialog.Title>
+          <AlertDialog.Description render={<div />} className="text-muted mt-2">{asked.children}</AlertDialog.Description>
           {error !== null && <div className="mt-4"><ErrorNote error={error} /></div>}
           <div className="mt-6 flex flex-wrap justify-end gap-2">
             <AlertDialog.Close render={<Button />}>Cancel</AlertDialog.Close>
-            <Button look={look === 'danger' ? 'danger' : 'primary'} busy={busy} onClick={() => void run()}>{action}</Button>
+            <Button look={(asked.look ?? 'danger') === 'danger' ? 'danger' : 'primary'} busy={busy} onClick={() => void run()}>{asked.action}</Button>
           </div>
         </AlertDialog.Popup>
       </AlertDialog.Portal>

@@ -31,11 +31,11 @@ export function Card({ title, actions, children, flush, className, id }: { title
 }
 
 /** Facts is a list of names and values. */
-export function Facts({ rows, columns = 1 }: { rows: [string, ReactNode][]; columns?: 1 | 2 }) {
+export function Facts({ rows, columns = 1 }: { rows: [name: string, value: ReactNode, wide?: 'wide'][]; columns?: 1 | 2 }) {
   return (
     <dl className={cx('grid gap-x-8 gap-y-3', columns === 2 && 'sm:grid-cols-2')}>
-      {rows.map(([name, value]) => (
-        <div key={name} className="min-w-0">
+      {rows.map(([name, value, wide]) => (
+        <div key={name} className={cx('min-w-0', wide && 'sm:col-span-full')}>
           <dt className="text-muted text-sm">{name}</dt>
           <dd className="wrap-anywhere">{value}</dd>
         </div>

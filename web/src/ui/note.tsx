@@ -2,6 +2,7 @@
 
 import type { ReactNode } from 'react';
 import { Problem } from '@/api/client';
+import { sentence } from '@/lib/words';
 import { Button } from './button';
 import { cx } from './cx';
 
@@ -22,7 +23,7 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
   const p = error instanceof Problem ? error : null;
   return (
     <Note tone="bad">
-      <p className="wrap-anywhere">{p ? p.message : 'Something in this page failed. Load it again.'}</p>
+      <p className="wrap-anywhere">{p ? sentence(p.message) : 'Something in this page failed. Load it again.'}</p>
       {p && p.errors.length > 0 && (
         <ul className="mt-2 list-disc pl-5">
           {p.errors.map((e, i) => <li key={i}>{e.loc}: {e.msg}</li>)}

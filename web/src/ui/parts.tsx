@@ -1,9 +1,9 @@
 'use client';
 
-import Link from 'next/link';
 import { usePathname } from 'next/navigation';
 import { useMounted } from '@/lib/hooks';
 import { cx } from './cx';
+import { Link } from './link';
 
 /** Parts are the links between the parts of one thing, each a page with an address of its own. */
 export function Parts({ label, parts }: { label: string; parts: { href: string; name: string }[] }) {

@@ -1,7 +1,6 @@
 'use client';
 
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import Link from 'next/link';
 import { useRouter } from 'next/navigation';
 import { type FormEvent, type ReactNode, useEffect } from 'react';
 import { api, data } from '@/api/client';
@@ -11,6 +10,7 @@ import { after } from '@/lib/where';
 import { Button } from '@/ui/button';
 import { Field } from '@/ui/field';
 import { Card } from '@/ui/layout';
+import { Link } from '@/ui/link';
 import { ErrorNote } from '@/ui/note';
 
 /** useArrive goes on to where the visitor wanted to be, at once when signed in already. */

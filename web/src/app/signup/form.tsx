@@ -1,13 +1,13 @@
 'use client';
 
 import { useMutation, useQuery } from '@tanstack/react-query';
-import Link from 'next/link';
 import type { FormEvent } from 'react';
 import { api, data, type Problem } from '@/api/client';
 import { authQuery } from '@/api/queries';
 import { useMounted } from '@/lib/hooks';
 import { Button } from '@/ui/button';
 import { Field } from '@/ui/field';
+import { Link } from '@/ui/link';
 import { ErrorNote } from '@/ui/note';
 import { Gate, useArrive } from '../signin/form';
 
