@@ -15,7 +15,8 @@ const ringsBefore = (page) => page.evaluate(() => {
 });
 
 /** stop says what is wrong with where the focus is now, or nothing. */
-const stop = (page) => page.evaluate(() => {
+const stop = (page) => page.evaluate(async () => {
+  await new Promise((done) => requestAnimationFrame(done)); // a dialog leads the focus back in a moment later
   const el = document.activeElement;
   if (!el || el === document.body) return '';
   globalThis.toReach?.delete(el);

@@ -46,6 +46,8 @@ export class Watch {
   }
 
   note(text) {
+    // A network interface of the machine came or went, a session's for one; the page asks again.
+    if (text.includes('ERR_NETWORK_CHANGED')) return;
     if (!this.allowed.some((re) => re.test(text))) this.complaints.push(text);
   }
 

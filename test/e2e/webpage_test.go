@@ -32,6 +32,7 @@ func TestWebPage(t *testing.T) {
 	if page := h.get(name, "/competitions"); page.StatusCode != http.StatusOK {
 		t.Fatalf("status %d: is the page in this medforged? sh scripts/build builds it with the page", page.StatusCode)
 	}
+	pageIsServedWell(t, h, name)
 	h.must("admin", "pack", "import", archive)
 
 	predictions, err := filepath.Abs("../../competitions/titanic-survival/sample_submission.csv")

@@ -17,10 +17,11 @@ export function Note({ tone = 'plain', title, children }: { tone?: 'ok' | 'warn'
   );
 }
 
-/** ErrorNote says what a failure was, with its name in the daemon's log. */
+/** ErrorNote says what a failure was, with its name in the daemon's log. What was refused stays refused: no button tries that again. */
 export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void }) {
   if (!error) return null;
   const p = error instanceof Problem ? error : null;
+  const refused = p !== null && p.status >= 400 && p.status < 500 && p.status !== 429;
   return (
     <Note tone="bad">
       <p className="wrap-anywhere">{p ? sentence(p.message) : 'Something in this page failed. Load it again.'}</p>
@@ -30,7 +31,7 @@ export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void
         </ul>
       )}
       {p?.requestId && p.status >= 500 && <p className="mt-1">In the daemon&apos;s log: <code>{p.requestId}</code></p>}
-      {retry && <Button className="mt-3" onClick={retry}>Try again</Button>}
+      {retry && !refused && <Button className="mt-3" onClick={retry}>Try again</Button>}
     </Note>
   );
 }
