@@ -27,12 +27,13 @@ export function AdminUsers() {
 function Users() {
   const users = useInfiniteQuery(usersQuery);
   const me = useQuery(meQuery).data;
-  const [editing, setEditing] = useState<User | null>(null);
+  const [editing, setEditing] = useState<User | null>(null); // stays while the dialog closes, which is called after it
+  const [open, setOpen] = useState(false);
   const rows = users.data?.pages.flatMap((p) => p.data) ?? [];
   return (
     <Card title="Users" flush>
-      <Dialog open={editing !== null} onOpen={() => setEditing(null)} title={editing ? editing.name || editing.email || editing.unix_name : 'User'}>
-        {editing && <EditUser user={editing} self={editing.user_id === me?.user_id} close={() => setEditing(null)} />}
+      <Dialog open={open} onOpen={setOpen} title={editing ? editing.name || editing.email || editing.unix_name : 'User'}>
+        {open && editing && <EditUser user={editing} self={editing.user_id === me?.user_id} close={() => setOpen(false)} />}
       </Dialog>
       {users.isPending && <Skeleton />}
       {users.error && <div className="p-4"><ErrorNote error={users.error} retry={() => void users.refetch()} /></div>}
@@ -43,7 +44,7 @@ function Users() {
           { title: 'Unix user', wide: true, cell: (u) => (u.unix_name ? <code>{u.unix_name}</code> : '–') },
           { title: 'Sessions', right: true, wide: true, cell: (u) => u.session_limit || 'default' },
           { title: 'Since', wide: true, cell: (u) => moment(u.created_at) },
-          { title: 'Action', right: true, cell: (u) => <Button aria-label={`Edit ${u.name || u.email || u.unix_name}`} onClick={() => setEditing(u)}>Edit</Button> },
+          { title: 'Action', right: true, cell: (u) => <Button aria-label={`Edit ${u.name || u.email || u.unix_name}`} onClick={() => { setEditing(u); setOpen(true); }}>Edit</Button> },
         ]} />
       )}
       {users.hasNextPage && <div className="border-line border-t p-3 text-center"><Button busy={users.isFetchingNextPage} onClick={() => void users.fetchNextPage()}>Show more</Button></div>}

@@ -92,11 +92,22 @@ function Outcome({ receipt }: { receipt: SubmissionCreated }) {
   return <Note title="Received"><span className="flex flex-wrap items-center gap-2"><Status of={sub.score_status} /> {left}</span></Note>;
 }
 
+const context = (m: Mistake, key: string): string => String(m.ctx?.[key] ?? '–');
+
+/** Told is a mistake; where the page is narrow, with what has no column of its own there. */
+function Told({ m }: { m: Mistake }) {
+  return (
+    <span className="wrap-break-word">
+      {m.msg}
+      <span className="text-muted block text-xs md:hidden">{[m.ctx?.column && `column ${String(m.ctx.column)}`, Number(m.ctx?.count) > 1 && `${String(m.ctx?.count)} times`].filter(Boolean).join(', ')}</span>
+    </span>
+  );
+}
+
 /** Refusal: predictions with mistakes come back with each kind of them. */
 function Refusal({ error }: { error: Error }) {
   const p = error instanceof Problem ? error : null;
   if (!p || p.errors.length === 0) return <ErrorNote error={error} />;
-  const context = (m: Mistake, key: string) => String(m.ctx?.[key] ?? '–');
   return (
     <div role="alert" className="border-bad/40 overflow-hidden rounded-lg border">
       <div className="bg-bad-soft px-4 py-3 text-sm sm:px-5">
@@ -105,9 +116,9 @@ function Refusal({ error }: { error: Error }) {
       </div>
       <Table caption="Mistakes in the file" rows={p.errors} id={(m) => `${m.type} ${m.loc}`} columns={[
         { title: 'Row', right: true, cell: (m) => context(m, 'row') },
-        { title: 'Column', cell: (m) => <code>{context(m, 'column')}</code> },
-        { title: 'Mistake', head: true, cell: (m) => <span className="wrap-anywhere">{m.msg}</span> },
-        { title: 'Times', right: true, cell: (m) => context(m, 'count') },
+        { title: 'Column', wide: true, cell: (m) => <code>{context(m, 'column')}</code> },
+        { title: 'Mistake', head: true, cell: (m) => <Told m={m} /> },
+        { title: 'Times', right: true, wide: true, cell: (m) => context(m, 'count') },
       ]} />
     </div>
   );
