@@ -12,6 +12,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/daemon/certs"
 	"github.com/medforge/medforge/pkg/httpapi"
+	"github.com/medforge/medforge/pkg/proxy"
 )
 
 // servers are the listeners' HTTP servers.
@@ -35,6 +36,7 @@ func (d *Daemon) serve(failed chan<- error) servers {
 	socket, public := newHTTP(d.requests.Handler("socket", d.api.Socket())), newHTTP(d.publicHandler())
 	socket.ConnContext = httpapi.PeerContext
 	all := servers{newServer(socket, d.socket), newServer(public, d.public)}
+	all[1].listener = proxy.Quick(public, d.public, d.proxy.Plain)
 	if d.redirect != nil {
 		all = append(all, newServer(newHTTP(certs.Redirect(d.toHTTPS)), d.redirect))
 	}

@@ -10,6 +10,8 @@ import (
 // without a buffer.
 func rawConn(c net.Conn) (syscall.RawConn, bool) {
 	switch c := c.(type) {
+	case *visitor:
+		return rawConn(c.TCPConn)
 	case *net.TCPConn:
 		raw, err := c.SyscallConn()
 		return raw, err == nil

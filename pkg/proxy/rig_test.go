@@ -203,8 +203,8 @@ func open(t testing.TB, opts ...option) *rig {
 	}
 	r.secure = o.Hosts.Secure
 	r.proxy = proxy.New(o)
-	srv := &http.Server{Handler: r.proxy}
-	go srv.Serve(l)
+	srv := &http.Server{Handler: r.proxy, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute} // as the daemon's
+	go srv.Serve(proxy.Quick(srv, l, r.proxy.Plain))
 	t.Cleanup(func() {
 		srv.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -282,6 +282,34 @@ func (r *rig) raw(text string) *http.Response {
 	return res
 }
 
+// second sends one request, waits for its answer, sends another on the same
+// connection and returns that one's answer.
+func (r *rig) second(first, text string) *http.Response {
+	r.t.Helper()
+	c, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	br := bufio.NewReader(c)
+	var res *http.Response
+	for _, text := range []string{first, text} {
+		io.WriteString(c, text)
+		method, _, _ := strings.Cut(text, " ")
+		if res, err = http.ReadResponse(br, &http.Request{Method: method}); err != nil {
+			r.t.Fatalf("no answer to %.80q: %v", text, err)
+		}
+		if text != first {
+			break
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			r.t.Fatalf("half an answer to %.80q: %v", text, err)
+		}
+	}
+	return res
+}
+
 // get asks for a path with further header lines.
 func (r *rig) get(host, path string, lines ...string) *http.Response {
 	r.t.Helper()
@@ -290,7 +318,7 @@ func (r *rig) get(host, path string, lines ...string) *http.Response {
 
 func (r *rig) do(method, host, path string, lines ...string) *http.Response {
 	r.t.Helper()
-	text := method + " " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n"
+	text := method + " " + path + " HTTP/1.1\r\nHost: " + host + "\r\n"
 	for _, l := range lines {
 		text += l + "\r\n"
 	}

@@ -47,16 +47,18 @@ func TestASlowIDE(t *testing.T) {
 			}
 		}
 	}
-	c, err := net.Dial("tcp", r.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(c, "GET /never HTTP/1.1\r\nHost: "+r.host(slugB)+"\r\n"+bob+"\r\n\r\n")
-	<-asked
-	c.Close()
-	select {
-	case <-gone:
-	case <-time.After(20 * time.Second):
-		t.Error("the IDE is still asked although its visitor has gone")
+	for _, lines := range []string{"", "Connection: close\r\n"} { // quickly, and by net/http
+		c, err := net.Dial("tcp", r.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, "GET /never HTTP/1.1\r\nHost: "+r.host(slugB)+"\r\n"+lines+bob+"\r\n\r\n")
+		<-asked
+		c.Close()
+		select {
+		case <-gone:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%q: the IDE is still asked although its visitor has gone", lines)
+		}
 	}
 }

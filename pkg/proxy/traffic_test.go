@@ -96,6 +96,14 @@ func TestOddRequests(t *testing.T) {
 		if res.StatusCode != c.want {
 			t.Errorf("%s: %d, want %d", name, res.StatusCode, c.want)
 		}
+		// The same on a connection that stays, and as the second on one.
+		kept := strings.ReplaceAll(c.text, "Connection: close\r\n", "")
+		if res := r.raw(kept); res.StatusCode != c.want {
+			t.Errorf("%s, kept alive: %d, want %d", name, res.StatusCode, c.want)
+		}
+		if res := r.second("GET /first HTTP/1.1\r\n"+host+ada+"\r\n\r\n", kept); res.StatusCode != c.want {
+			t.Errorf("%s, second: %d, want %d", name, res.StatusCode, c.want)
+		}
 		if body := text(res); name == "MedForge's API is not here" && !strings.HasPrefix(body, "ide GET") {
 			t.Errorf("%s: %q", name, body)
 		}
