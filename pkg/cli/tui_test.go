@@ -19,6 +19,7 @@ const (
 	altScreen, mainScreen = "\x1b[?1049h", "\x1b[?1049l"
 	hideCursor, showMouse = "\x1b[?25l", "\x1b[?1002h"
 	showCursor, hideMouse = "\x1b[?25h", "\x1b[?1002l"
+	noWrap, wrap          = "\x1b[?7l", "\x1b[?7h"
 )
 
 // press writes keys to the program.
@@ -58,7 +59,7 @@ func TestFullScreen(t *testing.T) {
 // the order that counts: the last word.
 func leavesTheTerminal(t *testing.T, out string) {
 	t.Helper()
-	for _, c := range [][2]string{{altScreen, mainScreen}, {hideCursor, showCursor}, {showMouse, hideMouse}} {
+	for _, c := range [][2]string{{altScreen, mainScreen}, {hideCursor, showCursor}, {showMouse, hideMouse}, {noWrap, wrap}} {
 		if on, off := strings.LastIndex(out, c[0]), strings.LastIndex(out, c[1]); on < 0 || off < on {
 			t.Errorf("%q at %d, %q at %d; it ended with %q", c[0], on, c[1], off, out[max(0, len(out)-20000):])
 			return

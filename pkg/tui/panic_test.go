@@ -54,7 +54,7 @@ func TestAPanicGivesTheTerminalBack(t *testing.T) {
 				t.Errorf("the terminal's modes are %+v, were %+v", after, x.before)
 			}
 			text := x.out.String()
-			for _, c := range [][2]string{{"\x1b[?1049h", "\x1b[?1049l"}, {"\x1b[?25l", "\x1b[?25h"}, {"\x1b[?1002h", "\x1b[?1002l"}} {
+			for _, c := range [][2]string{{"\x1b[?1049h", "\x1b[?1049l"}, {"\x1b[?25l", "\x1b[?25h"}, {"\x1b[?1002h", "\x1b[?1002l"}, {"\x1b[?7l", "\x1b[?7h"}} {
 				if on, off := strings.LastIndex(text, c[0]), strings.LastIndex(text, c[1]); on < 0 || off < on {
 					t.Errorf("%q at %d, %q at %d", c[0], on, c[1], off)
 				}

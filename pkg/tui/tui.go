@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -46,7 +47,21 @@ type terminal struct {
 func (t *terminal) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.File.Write(b)
+	if _, err := t.File.Write(unwrapped(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// unwrapped keeps the terminal from wrapping lines for as long as it shows the
+// program's screen. Terminals differ in how wide some emoji are; a line that
+// one of them takes for too long is then cut, and the others stay in place.
+func unwrapped(b []byte) []byte {
+	if !bytes.Contains(b, []byte("\x1b[?1049")) {
+		return b
+	}
+	b = bytes.ReplaceAll(b, []byte(ansi.SetModeAltScreenSaveCursor), []byte(ansi.SetModeAltScreenSaveCursor+ansi.ResetModeAutoWrap))
+	return bytes.ReplaceAll(b, []byte(ansi.ResetModeAltScreenSaveCursor), []byte(ansi.SetModeAutoWrap+ansi.ResetModeAltScreenSaveCursor))
 }
 
 // WriteString is Write: os.File's own would go past the lock.

@@ -119,9 +119,10 @@ func TestFullScreenOverSSH(t *testing.T) {
 	if err := syscall.Mkfifo(again, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := h.window(dir, 100, 30, fmt.Sprintf("echo what was here before; stty -g >modes; %[1]s; echo exit $?; stty -g >after; read _ <again; %[1]s; echo cut $?; exec sleep 600", connect))
+	// Nobody gives the terminal back after the cut, so a line of its own is needed.
+	s := h.window(dir, 100, 30, fmt.Sprintf("echo what was here before; stty -g >modes; %[1]s; echo exit $?; stty -g >after; read _ <again; %[1]s; printf '\r\ncut %%s' $?; exec sleep 600", connect))
 	s.shows("No sessions yet", "root (admin)", "7 of 7 GPUs free")
-	if state := s.state(); state != "alternate 1 cursor 0 mouse 1" {
+	if state := s.state(); state != "alternate 1 cursor 0 mouse 1 wrap 0" {
 		t.Errorf("while it runs the terminal is %q", state)
 	}
 
@@ -149,7 +150,7 @@ func TestFullScreenOverSSH(t *testing.T) {
 
 	s.keys("q")
 	view := s.shows("exit 0", "what was here before")
-	if strings.Contains(view, "MedForge") || s.state() != "alternate 0 cursor 1 mouse 0" {
+	if strings.Contains(view, "MedForge") || s.state() != "alternate 0 cursor 1 mouse 0 wrap 1" {
 		t.Errorf("the terminal is %q:\n%s", s.state(), view)
 	}
 	h.eventually("the terminal's modes", func() bool {
@@ -184,5 +185,5 @@ func TestFullScreenOverSSH(t *testing.T) {
 // state is what the program has set of the terminal.
 func (s *screen) state() string {
 	s.h.t.Helper()
-	return strings.TrimSpace(s.tmux("display-message", "-p", "alternate #{alternate_on} cursor #{cursor_flag} mouse #{mouse_any_flag}"))
+	return strings.TrimSpace(s.tmux("display-message", "-p", "alternate #{alternate_on} cursor #{cursor_flag} mouse #{mouse_any_flag} wrap #{wrap_flag}"))
 }

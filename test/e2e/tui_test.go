@@ -147,11 +147,17 @@ func TestFullScreen(t *testing.T) {
 	s.shows("wrong.csv")
 	s.keys("g", "Enter")
 	s.shows("Message:")
-	s.typed("from the screen")
+	s.typed("from the screen 👨‍👩‍👧") // which tmux takes for wider than we do
 	s.keys("Enter")
 	s.shows("Score", "0.622010", "Rank", "2 of 2")
 	s.keys("b")
 	s.shows("2 users", "▸")
+	s.keys("3", "m")
+	if mine := s.shows("from the screen 👨"); !strings.HasPrefix(mine, " MedForge") {
+		t.Errorf("a line that wrapped moved the others:\n%s", mine)
+	}
+	s.keys("Escape", "4")
+	s.shows("Rival 李雷")
 
 	// The daemon goes and comes back; the screen says so and recovers.
 	h.signal(syscall.SIGKILL)
