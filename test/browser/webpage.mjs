@@ -236,6 +236,7 @@ async function stopSession(page, slug, again) {
 async function startFrom(page, slug) {
   await press(page, button(page, 'Start from this'));
   const box = page.getByRole('dialog', { name: 'Start a session' });
+  await box.getByRole('option', { name: `${slug}, ` }).waitFor({ state: 'attached' }); // the list has come in
   assert((await box.getByLabel('Files').inputValue()) === slug, 'the dialog does not begin with the session it was opened from');
   await press(page, button(box, 'Start'));
   const next = await running(page);

@@ -39,7 +39,7 @@ func TestWebPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 14*time.Minute)
 	defer cancel()
 	args := []string{"../browser/webpage.mjs", "http://" + name, filepath.Join(h.dir, "data"), h.socket(), predictions}
 	if dir := os.Getenv("MEDFORGE_TEST_SCREENSHOTS"); dir != "" {

@@ -38,6 +38,6 @@ export function GPUTable({ actions }: { actions?: (g: GPU) => ReactNode }) {
     { title: 'Temp', right: true, wide: true, cell: (g) => <span className="whitespace-nowrap">{g.temperature_c} °C</span> },
     { title: 'Power', right: true, wide: true, cell: (g) => <span className="whitespace-nowrap">{Math.round(g.power_milliwatts / 1000)} W</span> },
   ];
-  if (actions) columns.push({ title: 'Actions', right: true, cell: actions });
+  if (actions) columns.splice(2, 0, { title: 'Actions', cell: actions }); // in sight where the readings are not
   return <Table caption="GPUs of the host" columns={columns} rows={rows} id={(g) => g.uuid} />;
 }

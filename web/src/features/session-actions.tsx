@@ -44,17 +44,19 @@ export function StartSession({ from }: { from?: string }) {
   );
 }
 
-function StartForm({ from, busy, error, start, cancel }: { from?: string; busy: boolean; error: unknown; start: (from: string) => void; cancel: () => void }) {
+function StartForm({ from: first, busy, error, start, cancel }: { from?: string; busy: boolean; error: unknown; start: (from: string) => void; cancel: () => void }) {
+  // Kept here, not by the browser: it would fall back to the first choice when the list comes in.
+  const [from, setFrom] = useState(first ?? '');
   const sessions = useInfiniteQuery(sessionsQuery(false));
   const ended = (sessions.data?.pages ?? []).flatMap((p) => p.data).filter((s) => s.status === 'stopped' || s.status === 'error');
   const submit = (e: FormEvent<HTMLFormElement>) => {
     e.preventDefault();
-    start(String(new FormData(e.currentTarget).get('from') ?? ''));
+    start(from);
   };
   return (
     <form onSubmit={submit} className="space-y-4">
       <p className="text-muted text-sm">VS Code with a terminal and one GPU to yourself. The files of an earlier session can come along, from its newest snapshot.</p>
-      <Choice label="Files" name="from" defaultValue={from ?? ''}>
+      <Choice label="Files" name="from" value={from} onChange={(e) => setFrom(e.currentTarget.value)}>
         <option value="">An empty workspace</option>
         {from && !ended.some((s) => s.slug === from) && <option value={from}>{from}</option>}
         {ended.map((s) => <option key={s.id} value={s.slug}>{s.slug}, {moment(s.stopped_at ?? s.created_at)}</option>)}

@@ -33,7 +33,7 @@ export function Table<T>({ caption, columns, rows, id, mark }: { caption: string
         <caption className="sr-only">{caption}</caption>
         <thead>
           <tr className="border-line border-b">
-            {columns.map((c) => <th key={c.title} scope="col" className={cx('text-muted px-4 py-2.5 font-medium whitespace-nowrap sm:px-5', c.right && 'text-right', c.wide && 'hidden md:table-cell')}>{c.title}</th>)}
+            {columns.map((c) => <th key={c.title} scope="col" className={cx('text-muted px-3 py-2.5 font-medium whitespace-nowrap sm:px-5', c.right && 'text-right', c.wide && 'hidden md:table-cell')}>{c.title}</th>)}
           </tr>
         </thead>
         <tbody>
@@ -41,7 +41,7 @@ export function Table<T>({ caption, columns, rows, id, mark }: { caption: string
             <tr key={id(row)} className={cx('border-line border-b last:border-b-0', mark?.(row) && 'bg-accent-soft')} aria-current={mark?.(row) ? 'true' : undefined}>
               {columns.map((c) => {
                 const Cell = c.head ? 'th' : 'td';
-                return <Cell key={c.title} scope={c.head ? 'row' : undefined} className={cx('px-4 py-3 align-middle font-normal sm:px-5', c.right && 'text-right tabular-nums', c.wide && 'hidden md:table-cell')}>{c.cell(row)}</Cell>;
+                return <Cell key={c.title} scope={c.head ? 'row' : undefined} className={cx('px-3 py-3 align-middle font-normal sm:px-5', c.right && 'text-right tabular-nums', c.wide && 'hidden md:table-cell')}>{c.cell(row)}</Cell>;
               })}
             </tr>
           ))}
