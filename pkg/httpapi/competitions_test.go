@@ -74,12 +74,19 @@ func submitAs(t *testing.T, h *httpapitest.Host, header []string, slug string, p
 	return do(t, h.API.Public(), "POST", "/api/v1/competitions/"+slug+"/submissions", body, append([]string{"Content-Type", ctype}, header...)...)
 }
 
-// announce submits, as Alice, a form of so many bytes, none of which comes.
-func announce(t *testing.T, h *httpapitest.Host, length int64) *http.Response {
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+// announce submits, as Alice, a form that is said to have so many bytes.
+func announce(t *testing.T, h *httpapitest.Host, length int64, ctype string, body io.Reader) *http.Response {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), "POST", titanic+"/submissions", iotest.ErrReader(errors.New("the body was read")))
+	r := httptest.NewRequestWithContext(t.Context(), "POST", titanic+"/submissions", body)
 	r.ContentLength, r.Host = length, "medforge"
-	_, ctype := multi(t, "file", "")
 	header := append([]string{"Content-Type", ctype}, asAlice...)
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -231,7 +238,15 @@ func TestBadSubmissions(t *testing.T) {
 	}
 	wantProblem(t, submitAs(t, h, asAlice, "nowhere", "file", sample), 404, "competitions/competition-not-found")
 	wantProblem(t, submitAs(t, h, asAlice, "titanic-survival", "file", sample+strings.Repeat("x", 2<<20)), 422, "competitions/submission-too-large")
-	wantProblem(t, announce(t, h, 200<<20), 422, "competitions/submission-too-large")
+	head, form := multi(t, "file", "")
+	wantProblem(t, announce(t, h, 200<<20, form, iotest.ErrReader(errors.New("the body was read"))), 422, "competitions/submission-too-large")
+	// Of unknown length: what comes after the refusal is read, or its sender
+	// could find the connection broken before it reads the answer.
+	rest := &io.LimitedReader{R: zeros{}, N: 100 << 20}
+	wantProblem(t, announce(t, h, -1, form, io.MultiReader(strings.NewReader(head[:strings.LastIndex(head, "\r\n--")]), rest)), 422, "competitions/submission-too-large")
+	if rest.N != 0 {
+		t.Errorf("%d bytes were left unread", rest.N)
+	}
 	wantProblem(t, submitAs(t, h, asAlice, "titanic-survival", "file", sample, "message", strings.Repeat("m", 501)), 422, "competitions/invalid-message")
 	wantProblem(t, submitAs(t, h, asAlice, "titanic-survival", "message", "x"), 422, api.CodeInvalidRequest)
 	wantProblem(t, submitAs(t, h, asAlice, "titanic-survival", "fiel", "x"), 422, api.CodeInvalidRequest)

@@ -91,10 +91,18 @@ func (s *Server) submit(ctx context.Context, a auth.Actor, in *submitInput) (api
 	return api.SubmissionCreated{Submission: wireSubmission(r.Submission), DailyCap: r.DailyCap, RemainingToday: r.Remaining, ResetsAt: r.ResetsAt.UTC()}, nil
 }
 
-// drain reads some of what is still on its way, so that the sender gets to
-// read the answer instead of a broken connection.
+// drainTime is how long a refused file is still read.
+const drainTime = 10 * time.Second
+
+// drain reads what is still on its way, so that the sender gets to read the
+// answer instead of a broken connection.
 func (in *Streamed) drain() {
-	_, _ = io.CopyN(io.Discard, in.body, 64<<20) // the answer says what matters
+	buf := make([]byte, 64<<10)
+	for until := time.Now().Add(drainTime); time.Now().Before(until); {
+		if _, err := in.body.Read(buf); err != nil {
+			return // the end, or a sender that went away: the answer says what matters
+		}
+	}
 }
 
 // form is a multipart form, read up to its file.
