@@ -35,10 +35,8 @@ func TestDaemonReloadTakesNoDevice(t *testing.T) {
 	if target, err := os.Readlink(gpuLink); err != nil || target != "../nvidia0" {
 		t.Errorf("%s: %q, %v", gpuLink, target, err)
 	}
-	for _, g := range cgroupsOf(t, pid) {
-		if !strings.HasPrefix(g, "1:name=systemd:") && strings.ContainsAny(g, ".") {
-			t.Errorf("the session is in a unit of systemd's: %s", g)
-		}
+	if group := deviceGroup(t, pid); strings.Contains(group, ".") { // a unit's has its suffix
+		t.Errorf("the session is in a unit of systemd's: %s", group)
 	}
 	opens := func(when string) {
 		t.Helper()
@@ -147,23 +145,23 @@ func otherContainer(t *testing.T) int {
 	return 0
 }
 
-// cgroupsOf are a process's control groups, as lines "0::/path" (cgroups(7)).
-func cgroupsOf(t *testing.T, pid int) []string {
+// deviceGroup is the control group that decides about a process's devices: its
+// only one, or with version 1 that of the controller "devices" (cgroups(7)).
+func deviceGroup(t *testing.T, pid int) (dir string) {
 	t.Helper()
-	return strings.Split(run(t, "cat", "/proc/"+strconv.Itoa(pid)+"/cgroup"), "\n")
-}
-
-// opensInGroup opens the GPU's node in another process's control group, which is
-// what decides about devices.
-func opensInGroup(t *testing.T, pid int) error {
-	t.Helper()
-	group := ""
-	for _, line := range cgroupsOf(t, pid) {
-		if f := strings.SplitN(line, ":", 3); len(f) == 3 && (f[1] == "devices" || f[1] == "" && group == "") {
-			group = filepath.Join("/sys/fs/cgroup", f[1], f[2])
+	for line := range strings.Lines(run(t, "cat", "/proc/"+strconv.Itoa(pid)+"/cgroup")) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) == 3 && (f[1] == "devices" || f[1] == "" && dir == "") {
+			dir = filepath.Join("/sys/fs/cgroup", f[1], f[2])
 		}
 	}
-	code, _, stderr := try(t, "sh", "-c", `echo $$ >"$1/cgroup.procs" && exec 3<>"$2"`, "sh", group, gpuNode)
+	return dir
+}
+
+// opensInGroup opens the GPU's node in another process's control group.
+func opensInGroup(t *testing.T, pid int) error {
+	t.Helper()
+	code, _, stderr := try(t, "sh", "-c", `echo $$ >"$1/cgroup.procs" && exec 3<>"$2"`, "sh", deviceGroup(t, pid), gpuNode)
 	if code != 0 {
 		return errors.New(stderr)
 	}

@@ -3,6 +3,7 @@ package vm_test
 import (
 	"crypto/rand"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,11 @@ func TestQuota(t *testing.T) {
 		t.Fatalf("28 of 32 MiB: %s", said)
 	}
 	mark(80)
+	// What a terminal's prompt in the session goes by.
+	mount := run(t, "zfs", "get", "-H", "-o", "value", "mountpoint", s.WorkspaceZFS)
+	if out := run(t, "df", "--output=pcent", mount); !regexp.MustCompile(`\n *8\d%$`).MatchString(out) {
+		t.Errorf("with 28 of 32 MiB df says %q", out)
+	}
 	if said := fill(5); !strings.Contains(said, "disk quota exceeded") {
 		t.Errorf("a full workspace says %q to who writes", said)
 	}
