@@ -43,6 +43,11 @@ func openDrivers(ctx context.Context, c config.Config, logger *slog.Logger) (d d
 	if d.gpus, d.nvml, err = openGPUs(ctx, c, devices, logger); err != nil {
 		return d, err
 	}
+	defer func() {
+		if err != nil && d.nvml != nil {
+			_ = d.nvml.Close() // err says more
+		}
+	}()
 	if d.workspaces, err = openWorkspaces(ctx, c, logger); err != nil {
 		return d, err
 	}

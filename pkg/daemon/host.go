@@ -42,7 +42,8 @@ func (r *hostReadings) read(ctx context.Context) api.Host {
 		used := total - free
 		h.MemoryTotalBytes, h.MemoryUsedBytes = &total, &used
 	}
-	ctx, cancel := context.WithTimeout(ctx, keepReadings)
+	// The reading is everybody's: a caller who goes away does not end it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepReadings)
 	defer cancel()
 	if used, total, err := r.space(ctx); err == nil {
 		h.PoolTotalBytes, h.PoolUsedBytes = &total, &used

@@ -34,6 +34,13 @@ func TestHostReadings(t *testing.T) {
 		t.Errorf("second: %v", h.CPUPercent)
 	}
 	at = at.Add(keepReadings)
+	r.space = func(ctx context.Context) (int64, int64, error) { return 30, 100, ctx.Err() }
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if h = r.read(gone); h.PoolTotalBytes == nil {
+		t.Error("a caller who has gone away ended everybody's reading")
+	}
+	at = at.Add(keepReadings)
 	write("stat", "nonsense\n")
 	write("meminfo", "MemTotal: 5 kB\n")
 	r.space = func(context.Context) (int64, int64, error) { return 0, 0, errors.New("no pool") }

@@ -1,6 +1,9 @@
 package session
 
-import "context"
+import (
+	"context"
+	"net"
+)
 
 // serveAPI makes sure that a session's api socket is listened on. A session
 // that has filled or spoiled its folder goes without; others are not touched.
@@ -21,7 +24,21 @@ func (s *Service) serveAPI(ctx context.Context, row Session) {
 		return
 	}
 	s.apis[row.Slug] = l
-	s.wg.Go(func() { s.o.ServeAPI(l, row) })
+	s.wg.Go(func() {
+		s.o.ServeAPI(l, row)
+		s.endedAPI(row.Slug, l)
+	})
+}
+
+// endedAPI forgets a listener whose serving has ended, whatever for: the next
+// look at the session, where it still runs, listens anew.
+func (s *Service) endedAPI(slug string, l net.Listener) {
+	s.apiMu.Lock()
+	defer s.apiMu.Unlock()
+	if s.apis[slug] == l {
+		delete(s.apis, slug)
+		_ = l.Close() // the server has, or could not serve
+	}
 }
 
 // closeAPI ends a session's api socket.

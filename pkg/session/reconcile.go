@@ -35,8 +35,7 @@ func (s *Service) Reconcile(ctx context.Context, a auth.Actor) (ReconcileReport,
 	if err := adminOnly(a); err != nil {
 		return ReconcileReport{}, err
 	}
-	s.poll(ctx)
-	report, err := s.reconcile(ctx)
+	report, err := s.look(ctx)
 	if err != nil {
 		return report, err
 	}

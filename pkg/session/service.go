@@ -126,6 +126,7 @@ func (s *Service) apply(ctx context.Context, id string, c Change) (Session, erro
 const (
 	storeTimeout     = 15 * time.Second
 	runtimeTimeout   = 30 * time.Second
+	createTimeout    = 10 * time.Minute // may unpack a large Pack
 	workspaceTimeout = 30 * time.Minute // a copy of a large workspace by the dir driver
 	probeTimeout     = 5 * time.Second
 )

@@ -301,8 +301,11 @@ func TestOrphans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The look that Reconcile begins with may have cleaned what can be cleaned;
-	// what counts is what is left, and that nothing running or with files went.
+	for _, want := range []string{"container " + session.ContainerName(dead.Slug), "network netnetne", "sockets foldfold"} {
+		if !slices.ContainsFunc(report.Orphans, func(o session.Orphan) bool { return o.Kind+" "+o.Name == want && o.Removed }) {
+			t.Errorf("%s is not reported as removed: %+v", want, report.Orphans)
+		}
+	}
 	for _, o := range report.Orphans {
 		if o.Removed && (o.Kind == "workspace" || o.Name == session.ContainerName(live.Slug)) {
 			t.Errorf("removed: %+v", o)

@@ -16,6 +16,7 @@ type fullWorkspaces struct {
 	session.Workspaces
 	mu   sync.Mutex
 	used int64
+	err  error
 }
 
 func (w *fullWorkspaces) set(used int64) {
@@ -27,7 +28,7 @@ func (w *fullWorkspaces) set(used int64) {
 func (w *fullWorkspaces) Usage(context.Context, session.Ref) (session.Usage, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return session.Usage{UsedBytes: w.used, QuotaBytes: 1000}, nil
+	return session.Usage{UsedBytes: w.used, QuotaBytes: 1000}, w.err
 }
 
 // marks are those that a session's events told, in order.
@@ -72,5 +73,28 @@ func TestSpaceIsToldAtItsMarks(t *testing.T) {
 		if u, err := r.Usage(t.Context(), r.alice, s.Slug); err != nil || u.UsedBytes != step.used || u.QuotaBytes != 1000 {
 			t.Errorf("usage: %+v, %v", u, err)
 		}
+	}
+}
+
+// A pool that does not answer for a moment is no reason to tell a mark twice.
+func TestAMarkIsToldOnceOverAFailure(t *testing.T) {
+	t.Parallel()
+	var full *fullWorkspaces
+	r := newRig(t, storetest.SQLiteConfig(t), 1, func(o *session.Options) {
+		full = &fullWorkspaces{Workspaces: o.Workspaces, used: 850}
+		o.Workspaces, o.WatchSpace = full, true
+		o.PollInterval = 1 << 40 // only when the test asks
+	})
+	s := r.start(r.alice, session.StartRequest{})
+	for _, err := range []error{nil, context.DeadlineExceeded, nil} {
+		full.mu.Lock()
+		full.err = err
+		full.mu.Unlock()
+		if _, err := r.Reconcile(t.Context(), daemonActor()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.marks(s.ID); !slices.Equal(got, []int{80}) {
+		t.Errorf("told: %v", got)
 	}
 }

@@ -30,7 +30,9 @@ func (s *Service) stages() []stage {
 		{"workspace", s.makeWorkspace},
 		{"sockets", s.makeSockets},
 		{"gpu", s.findDevice},
-		{"container", func(ctx context.Context, row Session, spec *Spec) error { return s.o.Runtime.Create(ctx, *spec) }},
+		{"container", func(ctx context.Context, _ Session, spec *Spec) error {
+			return bounded(ctx, createTimeout, func(ctx context.Context) error { return s.o.Runtime.Create(ctx, *spec) })
+		}},
 		{"task", func(ctx context.Context, row Session, _ *Spec) error { return s.o.Runtime.Start(ctx, row.Slug) }},
 		{"ide", s.awaitIDE},
 	}
@@ -43,6 +45,10 @@ func (s *Service) start(ctx context.Context, row Session) error {
 	began := s.o.Now()
 	stageCtx, release := s.drives.abortable(ctx, row.ID)
 	defer release()
+	// A stop that was recorded just before found no start that it could end.
+	if now, err := s.get(ctx, row.ID); err != nil || now.Status != Starting {
+		return err
+	}
 	stageCtx, cancel := context.WithTimeout(stageCtx, s.o.StartTimeout+workspaceTimeout)
 	defer cancel()
 	spec := &Spec{

@@ -50,13 +50,16 @@ func (s *Service) every(ctx context.Context, interval time.Duration, f func(cont
 	}
 }
 
-// poll kicks every active session: the net beneath the events.
-func (s *Service) poll(ctx context.Context) {
+// poll is a look whose findings health and events tell.
+func (s *Service) poll(ctx context.Context) { _, _ = s.look(ctx) }
+
+// look kicks every active session, the net beneath the events, and reconciles.
+func (s *Service) look(ctx context.Context) (report ReconcileReport, err error) {
 	s.pollMu.Lock()
 	defer s.pollMu.Unlock()
 	rows, err := s.list(ctx, Filter{Statuses: []Status{Starting, Running, Stopping}})
 	if ctx.Err() != nil {
-		return
+		return report, ctx.Err()
 	}
 	s.health.report("database", err)
 	for _, row := range rows {
@@ -67,11 +70,12 @@ func (s *Service) poll(ctx context.Context) {
 		s.watchSpace(ctx, rows)
 	}
 	if err == nil {
-		_, err = s.reconcile(ctx)
+		report, err = s.reconcile(ctx)
 		if ctx.Err() == nil {
 			s.health.report("reconciliation", err)
 		}
 	}
+	return report, err
 }
 
 // probe asks each part how it is. A part that is well again is a reason to
@@ -145,7 +149,11 @@ func (s *Service) watchSpace(ctx context.Context, rows []Session) {
 			u, err = s.o.Workspaces.Usage(ctx, row.Ref())
 			return err
 		})
-		if err != nil || u.QuotaBytes <= 0 {
+		if err != nil {
+			seen[row.ID] = s.spaceMark[row.ID] // what was told is not told again
+			continue
+		}
+		if u.QuotaBytes <= 0 {
 			continue
 		}
 		percent := int(u.UsedBytes * 100 / u.QuotaBytes)
