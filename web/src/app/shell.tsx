@@ -101,9 +101,9 @@ function Mark() {
 function Lost() {
   const lost = useLive() === 'lost';
   return (
-    <div role="status" className="sticky top-0 z-40">
+    <div role="status" className="fixed inset-x-0 bottom-0 z-40">
       {lost && (
-        <p className="bg-warn-soft border-warn/40 text-warn border-b px-4 py-2 text-center text-sm">
+        <p className="bg-warn-soft border-warn/40 text-warn border-t px-4 py-2 text-center text-sm">
           <strong className="font-medium">No connection to MedForge.</strong> What is shown may be old. This page connects again by itself.
         </p>
       )}

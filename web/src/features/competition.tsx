@@ -1,6 +1,6 @@
 'use client';
 
-import dynamic from 'next/dynamic';
+import { lazy, Suspense } from 'react';
 import type { CompetitionDetail } from '@/api/client';
 import { plural } from '@/lib/format';
 import { metricName } from '@/lib/words';
@@ -9,12 +9,15 @@ import { Card, Facts, Skeleton } from '@/ui/layout';
 import { Link } from '@/ui/link';
 import { CompetitionFrame } from './competition-frame';
 
-const Markdown = dynamic(() => import('@/ui/markdown'), { loading: () => <Skeleton lines={6} />, ssr: false });
+const markdown = () => import('@/ui/markdown');
+const Markdown = lazy(markdown);
+if (typeof window !== 'undefined') void markdown().catch(() => {}); // while the description is on its way; lazy tells of a failure
 
 export function CompetitionPage() {
-  return <CompetitionFrame part="Overview">{(c) => <Overview c={c} />}</CompetitionFrame>;
+  return <CompetitionFrame part="Overview">{(c) => <Suspense fallback={<Skeleton lines={6} />}><Overview c={c} /></Suspense>}</CompetitionFrame>;
 }
 
+/** Overview appears as a whole: the rules would move down when the description comes after them. */
 function Overview({ c }: { c: CompetitionDetail }) {
   return (
     <div className="grid items-start gap-6 lg:grid-cols-3">
