@@ -283,7 +283,10 @@ func (s *sessions) summary(columns int) string {
 	if s.all {
 		whose = "Everybody's sessions"
 	}
-	left := fmt.Sprintf(" %s  %s", s.th.strong.Render(whose), s.th.muted.Render(fmt.Sprintf("%d live, %d ended", live, ended)))
+	left := " " + s.th.strong.Render(whose)
+	if s.hub.sessions.loaded { // before, nobody knows
+		left += "  " + s.th.muted.Render(fmt.Sprintf("%d live, %d ended", live, ended))
+	}
 	right := ""
 	if s.hub.gpus.loaded {
 		free := 0

@@ -1,7 +1,7 @@
 'use client';
 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import type { Session } from '@/api/client';
+import type { Session, Snapshot } from '@/api/client';
 import { gpusQuery, sessionQuery, snapshotsQuery, usageQuery } from '@/api/queries';
 import { stageNames, type Stage } from '@/api/stages';
 import { bytes, duration, moment, percent, shortDigest } from '@/lib/format';
@@ -12,7 +12,7 @@ import { Card, Empty, Facts, Meter, PageHeader, Skeleton, Status } from '@/ui/la
 import { Link } from '@/ui/link';
 import { ErrorNote, Note } from '@/ui/note';
 import { Table } from '@/ui/table';
-import { SessionActions } from './session-actions';
+import { SessionActions, StartSession } from './session-actions';
 import { SessionLog } from './session-log';
 
 export function SessionPage() {
@@ -112,6 +112,7 @@ function Files({ session: s }: { session: Session }) {
         <Table caption={`Snapshots of session ${s.slug}`} rows={newestFirst} id={(n) => n.name} columns={[
           { title: 'Snapshot', head: true, cell: (n) => <code>{n.name}</code> },
           { title: 'Taken', cell: (n) => moment(n.created_at) },
+          ...(newestFirst.length > 1 ? [{ title: 'Its files', cell: (n: Snapshot) => <StartSession from={`${s.slug}@${n.name}`} /> }] : []),
           { title: 'Own space', right: true, wide: true, cell: (n) => (n.used_bytes == null ? '–' : bytes(n.used_bytes)) },
         ]} />
       )}
