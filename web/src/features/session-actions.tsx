@@ -55,7 +55,7 @@ function StartForm({ from: first, busy, error, start, cancel }: { from?: string;
   };
   return (
     <form onSubmit={submit} className="space-y-4">
-      <p className="text-muted text-sm">VS Code with a terminal and one GPU to yourself. The files of an earlier session can come along, from its newest snapshot.</p>
+      <p className="text-muted text-sm">VS Code with a terminal and one GPU to yourself. The files of an earlier session can come along, from its newest snapshot or from the one that you chose.</p>
       <Choice label="Files" name="from" value={from} onChange={(e) => setFrom(e.currentTarget.value)}>
         <option value="">An empty workspace</option>
         {from && !ended.some((s) => s.slug === from) && <option value={from}>{from}</option>}
