@@ -91,7 +91,9 @@ func Command(version string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		d, err := Open(cmd.Context(), c, Options{Version: version, Stdout: os.Stdout, Logger: newLogger(os.Stderr, c.Log)})
+		logger := newLogger(os.Stderr, c.Log)
+		withoutHugePages(logger)
+		d, err := Open(cmd.Context(), c, Options{Version: version, Stdout: os.Stdout, Logger: logger})
 		if err != nil {
 			return err
 		}
