@@ -140,9 +140,8 @@ func (h *host) ctr(b *testing.B, args ...string) string {
 
 // BenchmarkDaemonMemory is the daemon's memory with seven sessions: resident
 // as the kernel counts it, and proportional, where a page that several
-// processes share counts by its share (the sessions' log keepers are the same
-// program). Kernels from 6.18 map a program's file in large pieces and count
-// all of it as resident, needed or not; anonymous is what is the daemon's own.
+// processes share counts by its share; anonymous is what is the daemon's own.
+// What the starts needed is in it until the daemon gives it back.
 func BenchmarkDaemonMemory(b *testing.B) {
 	h := newHost(b, "[session]\nper_user = 7\n")
 	archive := filepath.Join(h.dir, "mini.tar")
