@@ -54,7 +54,7 @@ function Header({ path }: { path: string }) {
           <Mark />
           MedForge
         </Link>
-        <nav aria-label="Main" className="order-last -mx-3 flex w-[calc(100%+1.5rem)] flex-wrap gap-x-1 pb-2 lg:order-none lg:mx-0 lg:w-auto lg:flex-1 lg:p-0">
+        <nav aria-label="Main" className="order-last -mx-4 flex w-[calc(100%+2rem)] gap-1 overflow-x-auto px-4 pb-2 lg:order-none lg:mx-0 lg:w-auto lg:flex-1 lg:p-0">
           {shown.map((r) => (
             <Link key={r.href} href={r.href} aria-current={here(r.href) ? 'page' : undefined}
               className={cx('rounded-lg px-3 py-1.5 text-sm font-medium -outline-offset-2', here(r.href) ? 'bg-accent-soft text-accent' : 'text-muted hover:bg-sunken hover:text-ink')}>
