@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
 
+	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
 )
 
@@ -42,15 +43,25 @@ func (d *Driver) inspect(ctx context.Context, slug string) (session.Container, e
 	if err != nil {
 		return session.Container{}, err
 	}
+	if r.Process.GetStatus() == tasktypes.Status_UNKNOWN {
+		return session.Container{}, errNoAnswer(slug)
+	}
 	addProcess(&v, r.Process)
 	return v, nil
+}
+
+// errNoAnswer is for a task whose state containerd does not know: its shim did not
+// answer in containerd's time, as on a host with far too much to do. It says
+// nothing of the session, least of all that it has ended.
+func errNoAnswer(slug string) error {
+	return fault.New(fault.Unavailable, codeUnavailable, "containerd does not know how the process of session %s is; asked again later.", slug)
 }
 
 // addProcess adds what is known of a container's main process.
 func addProcess(v *session.Container, p *tasktypes.Process) {
 	switch p.GetStatus() {
-	case tasktypes.Status_RUNNING, tasktypes.Status_PAUSED, tasktypes.Status_PAUSING:
-		v.Running = true
+	case tasktypes.Status_RUNNING, tasktypes.Status_PAUSED, tasktypes.Status_PAUSING, tasktypes.Status_UNKNOWN:
+		v.Running = true // unknown: nobody may take it for an end
 	case tasktypes.Status_STOPPED:
 		v.ExitCode = p.GetExitStatus()
 		v.ExitedAt = p.GetExitedAt().AsTime().Truncate(time.Microsecond)

@@ -93,6 +93,8 @@ func (d *Driver) startTask(ctx context.Context, c client.Container, slug string)
 	case client.Paused, client.Pausing:
 		return task.Resume(ctx)
 	case noTask:
+	case client.Unknown:
+		return errNoAnswer(slug)
 	default:
 		// One that ended, or that an earlier try made. That one is not started:
 		// its start can have been cut off as well, and to start it again would
