@@ -128,7 +128,7 @@ be reached.`,
 	})
 	root.AddCommand(a.sessionCommand(), a.competitionCommand(), a.submitCommand(), a.submissionsCommand(), a.leaderboardCommand(),
 		a.datasetCommand(), a.gpuCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(),
-		a.passwdCommand(), a.tokenCommand(), a.doctorCommand(), a.tuiCommand(), a.adminCommand())
+		a.passwdCommand(), a.tokenCommand(), a.browserCommand(), a.doctorCommand(), a.tuiCommand(), a.adminCommand())
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Args = a.helpTopic

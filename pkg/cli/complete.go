@@ -75,6 +75,17 @@ func (a *app) completeTokens() completion {
 	})
 }
 
+func (a *app) completeBrowsers() completion {
+	return a.complete(func(ctx context.Context) ([]string, error) {
+		browsers, err := a.client.Browsers(ctx)
+		var out []string
+		for _, b := range browsers {
+			out = append(out, fmt.Sprintf("%s\t%s, signed in %s", b.ID, b.Agent, timeText(b.CreatedAt)))
+		}
+		return out, err
+	})
+}
+
 func (a *app) completeUsers() completion {
 	return a.complete(func(ctx context.Context) ([]string, error) {
 		users, err := a.client.Users(ctx)

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net/http/httptest"
@@ -123,6 +124,9 @@ func (h *scriptHost) command(ts *testscript.TestScript, neg bool, args []string)
 			log = ts.ReadFile(args[3])
 		}
 		h.Service.Add(seeded(arg(1), session.Status(arg(2)), h), log, slices.Clone(args[min(4, len(args)):])...)
+	case "browser": // agent: alice signs in with one
+		_, err := h.Accounts.SignIn(context.Background(), httpapitest.Alice.Email, httpapitest.Password, account.Origin{Agent: arg(1)})
+		ts.Check(err)
 	case "fail-at":
 		set(func(s *httpapitest.Settings) { s.FailAt = arg(1) })
 	case "snapshots-fail":

@@ -97,6 +97,21 @@ func (c *Client) RevokeToken(ctx context.Context, id string) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: api.Path("me", "tokens", id)}, nil)
 }
 
+// Browsers lists those that the caller is signed in with.
+func (c *Client) Browsers(ctx context.Context) ([]api.Browser, error) {
+	return all(pages[api.Browser](ctx, c, api.Path("me", "sessions"), nil))
+}
+
+// EndBrowser signs one of the caller's browsers out. Errors: NotFound.
+func (c *Client) EndBrowser(ctx context.Context, id string) error {
+	return c.call(ctx, request{method: http.MethodDelete, path: api.Path("me", "sessions", id)}, nil)
+}
+
+// EndBrowsers signs all of the caller's browsers out: this client is none.
+func (c *Client) EndBrowsers(ctx context.Context) error {
+	return c.call(ctx, request{method: http.MethodDelete, path: api.Path("me", "sessions")}, nil)
+}
+
 // Users lists the accounts, oldest first. Errors: Denied.
 func (c *Client) Users(ctx context.Context) ([]api.User, error) {
 	return all(pages[api.User](ctx, c, api.Path("admin", "users"), nil))
