@@ -58,7 +58,7 @@ function StartForm({ from: first, busy, error, start, cancel }: { from?: string;
       <p className="text-muted text-sm">VS Code with a terminal and one GPU to yourself. The files of an earlier session can come along, from its newest snapshot or from the one that you chose.</p>
       <Choice label="Files" name="from" value={from} onChange={(e) => setFrom(e.currentTarget.value)}>
         <option value="">An empty workspace</option>
-        {from && !ended.some((s) => s.slug === from) && <option value={from}>{from}</option>}
+        {first && !ended.some((s) => s.slug === first) && <option value={first}>{first}</option>}
         {ended.map((s) => <option key={s.id} value={s.slug}>{s.slug}, {moment(s.stopped_at ?? s.created_at)}</option>)}
       </Choice>
       <ErrorNote error={error} />
