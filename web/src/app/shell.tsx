@@ -47,6 +47,12 @@ function Header({ path }: { path: string }) {
   const mounted = useMounted();
   const shown = rooms.filter((r) => (r.admin ? me?.role === 'admin' : !r.signedIn || me));
   const here = (href: string) => mounted && (href === '/' ? path === '/' : path === href || path.startsWith(`${href}/`));
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the row scrolls: the room that one is in comes into its middle.
+    const link = nav.current?.querySelector<HTMLElement>('[aria-current]');
+    if (link) nav.current?.scrollTo({ left: link.offsetLeft - (nav.current.clientWidth - link.offsetWidth) / 2 });
+  }, [path, mounted, shown.length]);
   return (
     <header className="bg-surface border-line border-b">
       <div className="mx-auto flex max-w-6xl flex-wrap items-center gap-x-6 px-4 sm:px-6">
@@ -54,7 +60,7 @@ function Header({ path }: { path: string }) {
           <Mark />
           MedForge
         </Link>
-        <nav aria-label="Main" className="order-last -mx-4 flex w-[calc(100%+2rem)] gap-1 overflow-x-auto px-4 pb-2 lg:order-none lg:mx-0 lg:w-auto lg:flex-1 lg:p-0">
+        <nav ref={nav} aria-label="Main" className="order-last -mx-4 flex w-[calc(100%+2rem)] gap-1 overflow-x-auto px-4 pb-2 lg:order-none lg:mx-0 lg:w-auto lg:flex-1 lg:p-0">
           {shown.map((r) => (
             <Link key={r.href} href={r.href} aria-current={here(r.href) ? 'page' : undefined}
               className={cx('rounded-lg px-3 py-1.5 text-sm font-medium -outline-offset-2', here(r.href) ? 'bg-accent-soft text-accent' : 'text-muted hover:bg-sunken hover:text-ink')}>
