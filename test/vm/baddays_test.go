@@ -18,7 +18,7 @@ func TestTwoDaemonsOnOneDirectory(t *testing.T) {
 // there again, nothing needs a restart.
 func TestPoolMissing(t *testing.T) {
 	p := newPerson(t, "ada")
-	run(t, "systemctl", "stop", "medforged.service")
+	unit(t, "stop")
 	run(t, "zpool", "export", "tank")
 	exported := true
 	back := func() {
@@ -28,7 +28,7 @@ func TestPoolMissing(t *testing.T) {
 		}
 	}
 	t.Cleanup(back)
-	run(t, "systemctl", "start", "medforged.service")
+	unit(t, "start")
 	code, _, stderr := try(t, "runuser", p.args("session", "start")...)
 	if code == 0 || !strings.Contains(stderr, "tank") || !strings.Contains(stderr, "zpool import") {
 		t.Errorf("a start without the pool: exit code %d: %s", code, stderr)

@@ -50,9 +50,9 @@ func BenchmarkStop(b *testing.B) {
 // BenchmarkRestart is from the start of the daemon until all is reconciled, with seven sessions. x/none is that against none.
 func BenchmarkRestart(b *testing.B) {
 	reconciled := func(active int) time.Duration {
-		run(b, "systemctl", "stop", "medforged.service")
+		unit(b, "stop")
 		begin := time.Now()
-		run(b, "systemctl", "start", "medforged.service")
+		unit(b, "start")
 		out := run(b, "medforge", "admin", "reconcile", "-o", "json")
 		took := time.Since(begin)
 		if r := decode[struct{ Active int }](b, out); r.Active != active {

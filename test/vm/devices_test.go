@@ -64,7 +64,7 @@ func TestDaemonReloadTakesNoDevice(t *testing.T) {
 	if err := opensInGroup(t, other); err == nil {
 		t.Error("a reload takes nothing from a unit: this test shows nothing")
 	}
-	run(t, "systemctl", "restart", "medforged.service")
+	unit(t, "restart")
 	opens("after medforged's restart")
 	well(t)
 	lives(t, p, s, i, pid)
@@ -109,7 +109,7 @@ func configured(t *testing.T, from, to string) {
 		if err := os.WriteFile(configPath, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		run(t, "systemctl", "restart", "medforged.service")
+		unit(t, "restart")
 		well(t)
 	}
 	t.Cleanup(func() { with(string(config)) })

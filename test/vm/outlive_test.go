@@ -17,7 +17,7 @@ func TestSessionsOutlive(t *testing.T) {
 		what string
 		do   func(*testing.T, *ide)
 	}{
-		{"a restart", func(t *testing.T, _ *ide) { run(t, "systemctl", "restart", "medforged.service") }},
+		{"a restart", func(t *testing.T, _ *ide) { unit(t, "restart") }},
 		{"a stop", func(t *testing.T, i *ide) { stopped(t, p, i) }},
 		{"a kill", func(t *testing.T, _ *ide) { replaced(t, "KILL") }},
 		{"a daemon that hangs", func(t *testing.T, _ *ide) { replaced(t, "STOP") }}, // the watchdog's
@@ -45,7 +45,7 @@ func stopped(t *testing.T, p person, i *ide) {
 	if code != 6 || !strings.Contains(stderr, "systemctl") {
 		t.Errorf("without the daemon: exit code %d: %s", code, stderr)
 	}
-	run(t, "systemctl", "start", "medforged.service")
+	unit(t, "start")
 }
 
 // replaced sends the daemon a signal and waits until systemd has started another.

@@ -69,7 +69,7 @@ func TestPoolLosesItsDisk(t *testing.T) {
 		t.Errorf("the file holds %q", got)
 	}
 	// The daemon can be restarted meanwhile.
-	run(t, "systemctl", "restart", "medforged.service")
+	unit(t, "restart")
 	if now := p.show(t, s.Slug); now.Status != "running" {
 		t.Errorf("the session is %+v", now)
 	}

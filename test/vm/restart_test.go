@@ -50,7 +50,7 @@ func TestRestartRefusesNobody(t *testing.T) {
 	})
 	for range 2 {
 		before := [2]int64{asked[0].Load(), asked[1].Load()}
-		run(t, "systemctl", "restart", "medforged.service")
+		unit(t, "restart")
 		eventually(t, "callers are answered after the restart", 5*time.Minute, func() bool {
 			return t.Failed() || asked[0].Load() > before[0]+10 && asked[1].Load() > before[1]+10
 		})
@@ -80,7 +80,7 @@ func TestListenAddressChanges(t *testing.T) {
 		if err := os.WriteFile(configPath, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		run(t, "systemctl", "restart", "medforged.service")
+		unit(t, "restart")
 	}
 	const other = "127.0.0.1:8081"
 	t.Cleanup(func() {
@@ -100,7 +100,7 @@ func TestListenAddressChanges(t *testing.T) {
 
 // TestSocketStartsTheDaemon: a caller is enough.
 func TestSocketStartsTheDaemon(t *testing.T) {
-	run(t, "systemctl", "stop", "medforged.service")
+	unit(t, "stop")
 	if out := run(t, "medforge", "whoami"); !strings.Contains(out, "root") {
 		t.Errorf("whoami says %q", out)
 	}

@@ -51,6 +51,14 @@ func try(t testing.TB, name string, args ...string) (code int, stdout, stderr st
 	return cmd.ProcessState.ExitCode(), strings.TrimSpace(out.String()), strings.TrimSpace(said.String())
 }
 
+// unit starts, stops or restarts the daemon. These tests do so more often in a
+// minute than its StartLimitBurst allows, after which the socket ends too.
+func unit(t testing.TB, verb string) {
+	t.Helper()
+	run(t, "systemctl", "reset-failed", "medforged.service")
+	run(t, "systemctl", verb, "medforged.service")
+}
+
 // run runs a command that must succeed and returns its stdout.
 func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
