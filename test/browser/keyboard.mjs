@@ -58,8 +58,9 @@ export async function fill(page, target, text) {
 
 /** choose answers the file chooser that Space opens on a file input. */
 export async function choose(page, target, files) {
-  await tabTo(page, target);
-  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Space')]);
+  // Asked for before the way there: the browser has to be told to hand its
+  // choosers over, and nobody says when it was.
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), press(page, target, 'Space')]);
   await chooser.setFiles(files);
 }
 
