@@ -39,14 +39,18 @@ vm_start() {
 }
 
 # vm_guard: ends the machine as soon as its kernel panics after its start, so that
-# whoever waits for it does not wait for nothing.
+# whoever waits for it does not wait for nothing. $WORK/int3 says that it was the
+# emulator's doing.
 vm_guard() {
-	local before
+	local before emulator
 	before=$(grep -c 'Kernel panic' "$WORK/serial.log") || true
+	emulator=$(grep -c 'Oops: int3' "$WORK/serial.log") || true
 	(
 		while kill -0 "$QEMU_PID" 2>/dev/null; do
 			sleep 2
-			(($(grep -c 'Kernel panic' "$WORK/serial.log") == before)) || kill -KILL "$QEMU_PID"
+			(($(grep -c 'Kernel panic' "$WORK/serial.log") == before)) && continue
+			(($(grep -c 'Oops: int3' "$WORK/serial.log") == emulator)) || : >"$WORK/int3"
+			kill -KILL "$QEMU_PID"
 		done
 	) </dev/null >/dev/null 2>&1 &
 	GUARD_PID=$!
