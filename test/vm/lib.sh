@@ -14,7 +14,9 @@ POOL_DISK=/dev/sda
 # the system, POOL_DISK for the pool, vdb what the test brings (read-only). No way
 # out of the machine: only ssh leads in, on a free loopback port.
 vm_start() {
-	local accel=$1
+	local accel=$1 cpus=2
+	# With two, an emulated kernel now and then runs code that is being changed.
+	[[ $accel == kvm ]] || cpus=1
 	PORT=$(free_port)
 	rm -f "$WORK/root.qcow2" "$WORK/pool.img"
 	# Larger than the image, as a host's disk is; the test grows the file system.
@@ -24,7 +26,7 @@ vm_start() {
 	# over its own code as it changes it ("Oops: int3", nearly always while it boots):
 	# then it starts again at once.
 	local append="root=/dev/vda rw console=ttyS0 quiet systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600 panic=-1 oops=panic ${MEDFORGE_VM_APPEND:-}"
-	setsid qemu-system-x86_64 -accel "$accel" -cpu max -smp 2 -m 4096 \
+	setsid qemu-system-x86_64 -accel "$accel" -cpu max -smp "$cpus" -m 4096 \
 		-display none -monitor none -serial "file:$WORK/serial.log" \
 		-kernel "$IMAGE/vmlinuz" -initrd "$IMAGE/initrd" -append "$append" \
 		-drive "file=$WORK/root.qcow2,if=virtio,format=qcow2,cache=unsafe,discard=unmap" \
