@@ -60,6 +60,11 @@ ensure_chromium() {
 	export MEDFORGE_CHROMIUM
 }
 
+# ensure_filesystems: what makes the file systems that workspaces are tested on.
+ensure_filesystems() {
+	apt_install e2fsprogs btrfs-progs xfsprogs
+}
+
 # ensure_tmux: the terminal that the full-screen program is tested in.
 ensure_tmux() {
 	apt_install tmux

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"io/fs"
 	"net"
 	"net/http"
 	"time"
@@ -13,15 +14,13 @@ import (
 	"github.com/medforge/medforge/pkg/proxy"
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/webpage"
-	"github.com/medforge/medforge/web"
 )
 
 // What the public listener needs of the daemon's parts.
 
-// webPage is the page that this program carries. In one built by Go alone it is
-// nil, and the API's own sign-in form stands in.
-func (d *Daemon) webPage() (http.Handler, error) {
-	files := web.Files()
+// webPage is the page of these files, web.Files: what this program carries. In one
+// built by Go alone they are nil, and the API's own sign-in form stands in.
+func (d *Daemon) webPage(files fs.FS) (http.Handler, error) {
 	if files == nil {
 		d.logger.Info("the web page is not in this medforged, which was built by Go alone; sh scripts/build builds it with the page")
 		return nil, nil

@@ -5,19 +5,14 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-
-	"github.com/medforge/medforge/web"
 )
 
 // TestWithoutTheWebPage: a daemon that was built by Go alone says so, and goes on.
 func TestWithoutTheWebPage(t *testing.T) {
 	t.Parallel()
-	if web.Files() != nil {
-		t.Skip("this was built with the page")
-	}
 	var log bytes.Buffer
 	d := &Daemon{logger: slog.New(slog.NewTextHandler(&log, nil))}
-	page, err := d.webPage()
+	page, err := d.webPage(nil)
 	if page != nil || err != nil {
 		t.Errorf("page %v, error %v", page, err)
 	}

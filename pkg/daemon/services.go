@@ -13,6 +13,7 @@ import (
 	"github.com/medforge/medforge/pkg/httpapi"
 	"github.com/medforge/medforge/pkg/proxy"
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/web"
 )
 
 // services builds everything between the drivers and the listeners.
@@ -67,7 +68,7 @@ func (d *Daemon) services(ctx context.Context, o Options) (err error) {
 		Logger:     d.logger,
 	})
 	d.readings = d.newReadings()
-	page, err := d.webPage()
+	page, err := d.webPage(web.Files())
 	if err != nil {
 		return err
 	}

@@ -8,13 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/testkit/minipack"
 	"github.com/medforge/medforge/pkg/testkit/promised"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // BenchmarkStop is what a stop takes above its process's own end: from the end
@@ -33,7 +32,7 @@ func BenchmarkStop(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		ended := h.whenGone(s)
+		ended := watch.Ended(b, h.mainProcess(s))
 		begin := time.Now()
 		h.must("session", "stop", s.Slug)
 		end := <-ended
@@ -78,7 +77,7 @@ func BenchmarkDeath(b *testing.B) {
 	var took []time.Duration
 	for b.Loop() {
 		s := h.start()
-		ended := h.whenGone(s)
+		ended := watch.Ended(b, h.mainProcess(s))
 		if err := syscall.Kill(h.mainProcess(s), syscall.SIGKILL); err != nil {
 			b.Fatal(err)
 		}
@@ -113,26 +112,6 @@ func (h *host) mainProcess(s api.Session) int {
 		h.t.Fatal(err)
 	}
 	return int(task.Pid())
-}
-
-// whenGone tells when the session's main process has ended.
-func (h *host) whenGone(s api.Session) <-chan time.Time {
-	h.t.Helper()
-	fd, err := unix.PidfdOpen(h.mainProcess(s), 0)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	ended := make(chan time.Time, 1)
-	go func() {
-		defer unix.Close(fd)
-		for {
-			if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); n == 1 || err != unix.EINTR {
-				ended <- time.Now()
-				return
-			}
-		}
-	}()
-	return ended
 }
 
 // eventTime is when a session's event was written.

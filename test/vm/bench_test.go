@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // BenchmarkStop is what a stop takes above its process's own end, until the
@@ -31,7 +31,7 @@ func BenchmarkStop(b *testing.B) {
 		begin := time.Now()
 		run(b, "zfs", "snapshot", s.WorkspaceZFS+"@bare")
 		bare = append(bare, time.Since(begin))
-		ended := whenGone(b, container(b, s))
+		ended := watch.Ended(b, container(b, s))
 		begin = time.Now()
 		p.medforge(b, "session", "stop", s.Slug)
 		end := <-ended
@@ -84,7 +84,7 @@ func BenchmarkDeath(b *testing.B) {
 	for b.Loop() {
 		s := p.start(b)
 		pid := container(b, s)
-		ended := whenGone(b, pid)
+		ended := watch.Ended(b, pid)
 		run(b, "kill", "-KILL", strconv.Itoa(pid))
 		end := <-ended
 		took = append(took, eventTime(b, "session.stopping", s).Sub(end))
@@ -101,26 +101,6 @@ func median(d []time.Duration) time.Duration {
 
 func reportMS(b *testing.B, unit string, d []time.Duration) {
 	b.ReportMetric(float64(median(d).Milliseconds()), unit)
-}
-
-// whenGone tells when a process has ended.
-func whenGone(b *testing.B, pid int) <-chan time.Time {
-	b.Helper()
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ended := make(chan time.Time, 1)
-	go func() {
-		defer unix.Close(fd)
-		for {
-			if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); n == 1 || err != unix.EINTR {
-				ended <- time.Now()
-				return
-			}
-		}
-	}()
-	return ended
 }
 
 // eventTime is when a session's event was written.

@@ -58,10 +58,7 @@ func memory(t testing.TB, options string) string {
 func image(t testing.TB, fstype string, mib int64) string {
 	t.Helper()
 	promised.Root(t, "it mounts")
-	mkfs, err := exec.LookPath("mkfs." + fstype)
-	if err != nil {
-		t.Skipf("mkfs.%s is not installed", fstype)
-	}
+	mkfs := promised.Program(t, "mkfs."+fstype)
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
 		t.Skip("this machine has no loop devices")
 	}

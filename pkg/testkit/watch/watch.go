@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // patience bounds waiting for what a healthy machine does at once.
@@ -56,4 +58,24 @@ func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
+}
+
+// Ended tells when a process that runs now has ended, whoever its parent is.
+func Ended(tb testing.TB, pid int) <-chan time.Time {
+	tb.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ended := make(chan time.Time, 1)
+	go func() {
+		defer unix.Close(fd)
+		for {
+			if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); n == 1 || err != unix.EINTR {
+				ended <- time.Now()
+				return
+			}
+		}
+	}()
+	return ended
 }
