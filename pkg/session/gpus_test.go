@@ -22,7 +22,7 @@ import (
 // One that tells no GPU keeps none from anybody.
 func TestStrayContainerKeepsItsGPU(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, storetest.SQLiteConfig(t), 2, func(o *session.Options) { o.PollInterval = 1 << 40 })
+	r := newStillRig(t, storetest.SQLiteConfig(t), 2)
 	gpus, err := r.gpus.Inventory(t.Context())
 	if err != nil {
 		t.Fatal(err)

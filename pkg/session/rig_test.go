@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,6 +99,35 @@ func newRig(t *testing.T, cfg store.Config, gpus int, edit func(*session.Options
 		}
 	})
 	return r
+}
+
+// newStillRig makes a rig whose service looks at what is there only when it is
+// asked to. By itself a service looks twice, at its start and once it follows
+// exits, and would take away what a test has only half made. The second of
+// these looks is over when the look that is asked for after it is.
+func newStillRig(t *testing.T, cfg store.Config, gpus int) *rig {
+	t.Helper()
+	looks := &countedLists{}
+	r := newRig(t, cfg, gpus, func(o *session.Options) {
+		looks.Runtime, o.Runtime = o.Runtime, looks
+		o.PollInterval = 1 << 40
+	})
+	r.eventually("the service's own looks", func() bool { return looks.lists.Load() >= 2 })
+	if _, err := r.Reconcile(t.Context(), auth.Daemon()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// countedLists counts how often containers were listed, as each look does once.
+type countedLists struct {
+	session.Runtime
+	lists atomic.Int32
+}
+
+func (c *countedLists) List(ctx context.Context) ([]session.Container, error) {
+	c.lists.Add(1)
+	return c.Runtime.List(ctx)
 }
 
 func addUser(t *testing.T, db *store.DB, a auth.Actor) {
