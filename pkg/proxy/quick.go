@@ -155,12 +155,18 @@ func (v *visitor) deadline(now time.Time, d time.Duration) error {
 // answer reports whether the connection can go on. A handler's panic is the
 // server's, which closes the connection.
 func (v *visitor) answer(r *http.Request) bool {
-	ctx := &presence{v: v}
-	defer ctx.end()
 	w := &quickWriter{v: v, header: make(http.Header, 8)}
 	defer w.wire.release()
-	v.q.srv.Handler.ServeHTTP(w, r.WithContext(ctx))
+	v.handle(w, r)
 	return w.finish()
+}
+
+// handle ends the request's context before the visitor has the end of the
+// answer, as net/http does.
+func (v *visitor) handle(w http.ResponseWriter, r *http.Request) {
+	ctx := &presence{v: v}
+	defer ctx.end()
+	v.q.srv.Handler.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // parser reads one request.

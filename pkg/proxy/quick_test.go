@@ -8,12 +8,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/medforge/medforge/pkg/proxy"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // quickly serves handler with all that is plain answered quickly, and returns a
@@ -40,6 +42,30 @@ func quickly(t *testing.T, handler http.HandlerFunc) (net.Conn, *bufio.Reader) {
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	return c, bufio.NewReader(c)
+}
+
+// wasRead waits until the server has read what was sent: the kernel holds
+// nothing that has yet to arrive, and then nothing that has yet to be read.
+func wasRead(t *testing.T, c net.Conn) {
+	t.Helper()
+	ours, theirs := c.LocalAddr().(*net.TCPAddr).Port, c.RemoteAddr().(*net.TCPAddr).Port
+	queues := func(local, remote int) (unsent, unread string) {
+		table, err := os.ReadFile("/proc/thread-self/net/tcp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(table)) {
+			f := strings.Fields(line) // proc_pid_net(5): number, addresses, state, the two queues
+			if len(f) > 4 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", local)) && strings.HasSuffix(f[2], fmt.Sprintf(":%04X", remote)) {
+				unsent, unread, _ = strings.Cut(f[4], ":")
+				return unsent, unread
+			}
+		}
+		return "", ""
+	}
+	const none = "00000000"
+	watch.Until(t, "all that was sent arrives", func() bool { unsent, _ := queues(ours, theirs); return unsent == none })
+	watch.Until(t, "all that arrived is read", func() bool { _, unread := queues(theirs, ours); return unread == none })
 }
 
 // TestQuickAnswers: each kind of answer is framed as HTTP wants it, and the
@@ -201,7 +227,7 @@ func TestWhoAnswers(t *testing.T) {
 		for i, s := range steps {
 			io.WriteString(c, s.send)
 			if s.by == "" {
-				time.Sleep(20 * time.Millisecond) // so that it is read by itself, most often
+				wasRead(t, c)
 				continue
 			}
 			method, _, _ := strings.Cut(s.send, " ")

@@ -141,6 +141,13 @@ func (r *rig) DialIDE(ctx context.Context, slug string) (net.Conn, error) {
 	return c, nil
 }
 
+// dialled is how often the IDEs were dialled.
+func (r *rig) dialled() int {
+	r.skewMu.Lock()
+	defer r.skewMu.Unlock()
+	return r.dials
+}
+
 func (r *rig) later(d time.Duration) {
 	r.skewMu.Lock()
 	defer r.skewMu.Unlock()

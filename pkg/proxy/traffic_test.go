@@ -10,6 +10,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/auth"
 	"github.com/medforge/medforge/pkg/proxy"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 func TestSplitByHost(t *testing.T) {
@@ -310,11 +311,13 @@ func TestBodiesAndStreams(t *testing.T) {
 	// What the IDE sends is seen at once, and ends when the right to it does.
 	res = do("/stream", nil)
 	buf := make([]byte, 5)
-	for range 3 {
+	for i := range 3 {
+		if i > 0 {
+			more <- struct{}{}
+		}
 		if _, err := io.ReadFull(res.Body, buf); err != nil {
 			t.Fatal(err)
 		}
-		more <- struct{}{}
 	}
 	if err := r.accounts.EndSessionHost(t.Context(), "id-"+slugB); err != nil {
 		t.Fatal(err)
@@ -367,12 +370,13 @@ func TestASlugsNextSessionGetsItsOwnConnections(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	ada := r.enter(r.ada.Actor, slugA)
-	for range 3 {
-		r.get(r.host(slugA), "/", ada)
-	}
-	if r.dials != 1 {
-		t.Errorf("%d connections for three requests one after the other", r.dials)
-	}
+	// Perhaps not at once: the visitor can have a slow answer before the
+	// connection that it came by is free again.
+	watch.Until(t, "a connection is used again", func() bool {
+		before := r.dialled()
+		return r.get(r.host(slugA), "/", ada).StatusCode == 200 && r.dialled() == before
+	})
+	before := r.dialled()
 	r.sessions.stop(slugA)
 	r.sessions.run(slugA, r.ada.User.ID)
 	r.sessions.set(slugA, func(v *proxy.View) { v.ID = "id-another" })
@@ -380,7 +384,7 @@ func TestASlugsNextSessionGetsItsOwnConnections(t *testing.T) {
 		t.Errorf("the cookie of the session before: %d", res.StatusCode)
 	}
 	ada = r.enter(r.ada.Actor, slugA)
-	if res := r.get(r.host(slugA), "/", ada); res.StatusCode != 200 || r.dials != 2 {
-		t.Errorf("%d, %d connections", res.StatusCode, r.dials)
+	if res := r.get(r.host(slugA), "/", ada); res.StatusCode != 200 || r.dialled() != before+1 {
+		t.Errorf("%d, %d new connections", res.StatusCode, r.dialled()-before)
 	}
 }

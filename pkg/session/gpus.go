@@ -123,27 +123,24 @@ func (s *Service) handBack(ctx context.Context, row Session) {
 }
 
 // awaitClean waits until nobody uses a device, GPUIdleTimeout at most. The
-// error is what the driver said last before the time was over.
+// error is what the driver said last, or that of ctx.
 func (s *Service) awaitClean(ctx context.Context, uuid string) error {
 	// What the last sample shows of the device is from before.
 	defer s.sampler.forget()
-	var last error
-	err := bounded(ctx, s.o.GPUIdleTimeout, func(ctx context.Context) error {
-		for {
-			err := s.o.GPUs.Clean(ctx, uuid)
-			if err != nil && ctx.Err() == nil {
-				last = err
-			}
-			// Busy passes: drivers free memory a moment after the process is gone.
-			if !fault.Is(err, fault.Busy) || !sleep(ctx, s.o.RetryFirst) {
-				return err
-			}
+	patience, cancel := context.WithTimeout(ctx, s.o.GPUIdleTimeout)
+	defer cancel()
+	for {
+		// Each look has its own time: that a host is slow says nothing of the device.
+		err := bounded(ctx, probeTimeout, func(ctx context.Context) error { return s.o.GPUs.Clean(ctx, uuid) })
+		// Busy passes: drivers free memory a moment after the process is gone.
+		again := fault.Is(err, fault.Busy) && sleep(patience, s.o.RetryFirst)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-	})
-	if err != nil && last != nil && ctx.Err() == nil {
-		return last
+		if !again {
+			return err
+		}
 	}
-	return err
 }
 
 // quarantine keeps a device from new sessions and says why. One that is in

@@ -191,14 +191,17 @@ func (r *rig) has(t event.Type) func() bool {
 	}
 }
 
-// start starts a session for a and waits until it runs.
+// start starts a session for a and waits until it runs and the proxy, which
+// learns it after the database, lets people in.
 func (r *rig) start(a auth.Actor, req session.StartRequest) session.Session {
 	r.t.Helper()
 	s, err := r.Start(r.t.Context(), a, req)
 	if err != nil {
 		r.t.Fatalf("start: %v", err)
 	}
-	return r.await(s.ID, session.Running)
+	row := r.await(s.ID, session.Running)
+	r.eventually("the proxy knows", func() bool { v, ok := r.BySlug(s.Slug); return ok && v.Running })
+	return row
 }
 
 func (r *rig) await(id string, want session.Status) session.Session {

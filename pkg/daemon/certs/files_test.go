@@ -27,9 +27,19 @@ func write(t *testing.T, path string, b []byte) {
 	}
 }
 
+// replace writes a file anew, as what renews certificates does: nobody reads half
+// of it.
+func replace(t *testing.T, path string, b []byte) {
+	t.Helper()
+	write(t, path+".new", b)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // greeted reports whether a handshake for a host ends well with the pool.
 func greeted(address, host string, pool *x509.CertPool) bool {
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", address, &tls.Config{RootCAs: pool, ServerName: host})
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", address, &tls.Config{RootCAs: pool, ServerName: host})
 	if err != nil {
 		return false
 	}
@@ -68,12 +78,12 @@ func TestFilesAreReadAnew(t *testing.T) {
 	}
 	// Half of a renewal: the new certificate with the old key.
 	newCert, newKey, newPool := tlstest.Pair(t, names...)
-	write(t, cert, newCert)
+	replace(t, cert, newCert)
 	watch.Until(t, "the mismatch is said", func() bool { return strings.Contains(log.String(), "the old one stays") })
 	if !greeted(address, names[0], oldPool) {
 		t.Error("the old certificate is gone")
 	}
-	write(t, key, newKey)
+	replace(t, key, newKey)
 	watch.Until(t, "the new pair is served", func() bool { return greeted(address, names[0], newPool) })
 
 	if err := os.Remove(cert); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/cio"
 
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 // standIn is a process that looks like the shim of a session's container, and
@@ -39,11 +40,14 @@ func TestForgottenShim(t *testing.T) {
 	other, _ := standIn(t, h.Namespace, "aaaaaaa3")
 	foreign, _ := standIn(t, "elsewhere", "aaaaaaa2")
 	noErr(t, h.Driver.Remove(t.Context(), "aaaaaaa2"))
-	select {
-	case <-forgotten:
-	case <-time.After(10 * time.Second):
-		t.Error("the forgotten shim lives")
-	}
+	watch.Until(t, "the end of the forgotten shim", func() bool {
+		select {
+		case <-forgotten:
+			return true
+		default:
+			return false
+		}
+	})
 	for _, ended := range []chan struct{}{other, foreign} {
 		select {
 		case <-ended:

@@ -190,13 +190,13 @@ func TestReach(t *testing.T) {
 	h := newHost(t, nil)
 	digest := h.importMini(t)
 	a, b := h.start(t, h.spec(t, digest)), h.start(t, h.spec(t, digest))
-	const short = 400 * time.Millisecond
+	const short, long = 400 * time.Millisecond, time.Minute
 
 	outside := nettest.New(t)
 	server := outside.Serve(t, "outside")
 	for _, p := range []*minipack.Probe{a, b} {
 		for _, proto := range []string{"tcp", "udp"} {
-			if said, err := p.Dial(proto, server.String(), 10*time.Second); err != nil || said != "outside" {
+			if said, err := p.Dial(proto, server.String(), long); err != nil || said != "outside" {
 				t.Errorf("%s to the outside: %q, %v", proto, said, err)
 			}
 		}
@@ -219,7 +219,7 @@ func TestReach(t *testing.T) {
 	if _, err := a.Dial("tcp", address+":80", short); err == nil || !strings.Contains(err.Error(), "timeout") && !strings.Contains(err.Error(), "no route") {
 		t.Errorf("one session reaches the other: %v", err)
 	}
-	if _, err := b.Dial("tcp", address+":80", short); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, err := b.Dial("tcp", address+":80", long); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("a session does not reach itself, so the test shows nothing: %v", err)
 	}
 }

@@ -14,8 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shimTime is how long a shim whose task is gone may take to end by itself.
-const shimTime = 2 * time.Second
+const (
+	// shimTime is how long a shim whose task is gone may take to end by itself.
+	shimTime = 2 * time.Second
+	// killedTime is how long a killed one may, on a host that is busy.
+	killedTime = 20 * time.Second
+)
 
 // endShim ends the shim of a container that is gone. It ends by itself, unless
 // the daemon was killed while containerd deleted the task for it: the task is
@@ -48,7 +52,11 @@ func (d *Driver) endProcess(ctx context.Context, pid int, id string) error {
 		return nil
 	}
 	for _, last := range []bool{false, true} {
-		for deadline := time.Now().Add(shimTime); time.Now().Before(deadline); {
+		within := shimTime
+		if last {
+			within = killedTime
+		}
+		for deadline := time.Now().Add(within); time.Now().Before(deadline); {
 			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(retryEvery.Milliseconds()))
 			if n == 1 {
 				return nil

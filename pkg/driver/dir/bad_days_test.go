@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -179,18 +178,12 @@ func TestInterruptedCopy(t *testing.T) {
 	before := names(t, root)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	over := atomic.Bool{}
-	go func() { // until the copy is under way
-		defer cancel()
-		for !over.Load() {
-			st, err := os.Stat(filepath.Join(root, ref.UserID, ref.SessionID, snapshotsName, newPrefix+"stop-1", treeName, "data"))
-			if err == nil && st.Size() > 0 {
-				return
-			}
+	copied := filepath.Join(root, ref.UserID, ref.SessionID, snapshotsName, newPrefix+"stop-1", treeName, "data")
+	_, err := w.Snapshot(asked{ctx, func() { // it asks between two parts of a file
+		if st, err := os.Stat(copied); err == nil && st.Size() > 0 {
+			cancel()
 		}
-	}()
-	_, err := w.Snapshot(ctx, ref, "stop-1")
-	over.Store(true)
+	}}, ref, "stop-1")
 	if !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.Canceled) {
 		t.Fatalf("Snapshot: %v, want interrupted", err)
 	}
@@ -199,6 +192,17 @@ func TestInterruptedCopy(t *testing.T) {
 	}
 	_, err = w.Snapshot(t.Context(), ref, "stop-1")
 	must(t, err)
+}
+
+// asked is a context that does something whenever it is asked whether it ended.
+type asked struct {
+	context.Context
+	do func()
+}
+
+func (a asked) Err() error {
+	a.do()
+	return a.Context.Err()
 }
 
 // TestClosedToOthers makes sure that no user of the host reaches any file.

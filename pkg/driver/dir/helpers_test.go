@@ -12,6 +12,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/beneath"
 	"github.com/medforge/medforge/pkg/testkit/promised"
+	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
 func must(t testing.TB, err error) {
@@ -76,11 +77,12 @@ func image(t testing.TB, fstype string, mib int64) string {
 	return path
 }
 
+// unmounts unmounts at the end of the test, which shows that nothing is open
+// there. For a moment there may be: a program that another test starts has a
+// copy of each of our open files until it is executed, and the kernel takes a
+// loop device down in the background.
 func unmounts(t testing.TB, path string) {
 	t.Cleanup(func() {
-		if err := unix.Unmount(path, 0); err != nil {
-			t.Errorf("unmount %s: %v", path, err)
-			unix.Unmount(path, unix.MNT_DETACH)
-		}
+		watch.Succeeds(t, "unmounting "+path, func() error { return unix.Unmount(path, 0) })
 	})
 }

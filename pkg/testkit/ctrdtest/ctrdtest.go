@@ -68,7 +68,7 @@ func Start(tb testing.TB) *Containerd {
 	}
 	removeStale()
 	name := nettest.Name("mft")
-	c := &Containerd{Dir: filepath.Join(os.TempDir(), dirPrefix+name), Namespace: name, Bridge: name, Subnet: nettest.Subnet()}
+	c := &Containerd{Dir: filepath.Join(os.TempDir(), dirPrefix+name), Namespace: name, Bridge: name, Subnet: nettest.Subnet(tb)}
 	c.Address = filepath.Join(c.Dir, "c.sock")
 	if err := c.makeDir(); err != nil {
 		tb.Fatal(err)
@@ -84,15 +84,24 @@ func Start(tb testing.TB) *Containerd {
 }
 
 func (c *Containerd) makeDir() error {
-	if err := os.Mkdir(c.Dir, 0o711); err != nil {
+	// It gets its name when it is locked: a test that starts meanwhile would
+	// take one whose lock is free for what a killed test has left.
+	nameless, err := os.MkdirTemp("", "medforge-new-")
+	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(c.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err := os.Chmod(nameless, 0o711); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(nameless, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	c.lock = f
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return err
+	}
+	if err := os.Rename(nameless, c.Dir); err != nil {
 		return err
 	}
 	config := fmt.Sprintf(`version = 2

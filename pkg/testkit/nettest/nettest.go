@@ -27,12 +27,18 @@ func Name(prefix string) string {
 	return prefix + hex.EncodeToString(b[:])
 }
 
-// Subnet returns a random /28 of 198.18.0.0/15, the range that RFC 2544 keeps
-// for tests.
-func Subnet() netip.Prefix {
-	var b [3]byte
-	_, _ = rand.Read(b[:])
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18 + b[0]&1, b[1], b[2] &^ 15}), 28)
+// Subnet returns a /28 of 198.18.0.0/15, the range that RFC 2544 keeps for
+// tests. No other test on the machine gets it before this one ends.
+func Subnet(tb testing.TB) netip.Prefix {
+	tb.Helper()
+	for {
+		var b [3]byte
+		_, _ = rand.Read(b[:])
+		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18 + b[0]&1, b[1], b[2] &^ 15}), 28)
+		if reserve(tb, "subnet-"+subnet.Addr().String()) {
+			return subnet
+		}
+	}
 }
 
 // Outside is a network namespace joined to the host by a veth pair.
@@ -45,7 +51,7 @@ type Outside struct {
 // New makes an Outside and removes it when the test ends.
 func New(tb testing.TB) *Outside {
 	tb.Helper()
-	subnet := Subnet()
+	subnet := Subnet(tb)
 	host := subnet.Addr().Next()
 	o := &Outside{HostAddr: host, Addr: host.Next(), path: filepath.Join(tb.TempDir(), "outside")}
 	if err := os.WriteFile(o.path, nil, 0o444); err != nil {

@@ -9,7 +9,8 @@ import (
 
 // FreePort returns a TCP and UDP port of 127.0.0.1 that nobody uses, below
 // those that the kernel gives to outgoing connections: one of these could be
-// taken between now and the start of the program that is to listen there.
+// taken between now and the start of the program that is to listen there. No
+// other test on the machine gets it before this one ends.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
@@ -25,7 +26,9 @@ func FreePort(t testing.TB) int {
 			continue
 		}
 		udp.Close()
-		return port
+		if reserve(t, fmt.Sprintf("port-%d", port)) {
+			return port
+		}
 	}
 	t.Fatal("100 ports of 127.0.0.1 were all taken")
 	return 0
