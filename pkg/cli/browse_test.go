@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/medforge/medforge/pkg/testkit/script"
 )
 
 // TestTheTicketIsNoArgument: everybody on the host can read a process's
@@ -13,10 +15,7 @@ func TestTheTicketIsNoArgument(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
-	script := "#!/bin/sh\necho \"$@\" > " + dir + "/arguments\ncat \"$1\" > " + dir + "/page\nstat -c %a \"$1\" > " + dir + "/mode\n"
-	if err := os.WriteFile(filepath.Join(dir, "xdg-open"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	script.Write(t, filepath.Join(dir, "xdg-open"), "#!/bin/sh\necho \"$@\" > "+dir+"/arguments\ncat \"$1\" > "+dir+"/page\nstat -c %a \"$1\" > "+dir+"/mode\n")
 	for range 2 { // the second time the file is there
 		if err := browse(t.Context(), `http://s-k3v7q2xa.medforge.localhost:8080/open?ticket=s3cret&a="><script>`); err != nil {
 			t.Fatal(err)

@@ -17,11 +17,13 @@ func TestEventsOfABoard(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory(t))
 	w.add(toy("leaderboard: {}", "leaderboard: {decimals: 1}"))
-	w.run()
+	stop := w.run()
 	a := w.user()
 	w.scored(a, "toy", labels(1, 2, 3, 0))
 	w.scored(a, "toy", labels(1, 2, 0, 0)) // no better: the board stays
-	watch.Until(t, "all is scored", func() bool { return len(w.published(event.Scored)) == 2 })
+	// It is told after it is kept, and the board after the score.
+	watch.Until(t, "all is told", func() bool { return len(w.published(event.Scored)) == 2 && len(w.published(event.Leaderboard)) > 0 })
+	stop()
 	e := w.published(event.Leaderboard)
 	if len(e) != 1 || !e[0].Public || e[0].Data["rank"] != 1 || e[0].Data["primary_score"] != 0.8 || e[0].Data["name"] != a.Name {
 		t.Errorf("%+v", e)

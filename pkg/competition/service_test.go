@@ -243,6 +243,7 @@ func TestOurFaultGivesThePlaceBack(t *testing.T) {
 	if u.Counted != 0 {
 		t.Errorf("%d places are taken", u.Counted)
 	}
+	watch.Until(t, "it is told", func() bool { return len(w.published(event.Scored)) > 0 })
 	if e := w.published(event.Scored); len(e) != 1 || e[0].Data["error"] == nil || e[0].Public {
 		t.Errorf("events %+v", e)
 	}

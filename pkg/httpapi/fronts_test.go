@@ -22,6 +22,7 @@ import (
 	"github.com/medforge/medforge/pkg/httpapi"
 	"github.com/medforge/medforge/pkg/httpapi/httpapitest"
 	"github.com/medforge/medforge/pkg/proxy"
+	"github.com/medforge/medforge/pkg/testkit/nettest"
 	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/tlstest"
 	"github.com/medforge/medforge/pkg/testkit/watch"
@@ -75,12 +76,7 @@ func openFront(t *testing.T, program string, run func(t *testing.T, f *front, li
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", nettest.FreePort(t))
 }
 
 func (f *front) start(t *testing.T, cmd *exec.Cmd, pool *x509.CertPool) {

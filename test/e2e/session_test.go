@@ -97,6 +97,9 @@ func TestDaemonKilled(t *testing.T) {
 	t.Parallel()
 	h := miniHost(t, "")
 	s := h.start()
+	for _, kind := range []string{"session.start", "session.running"} {
+		h.eventually("a line "+kind+" on stdout", func() bool { return strings.Contains(h.events(), `"event":"`+kind+`"`) })
+	}
 	h.signal(syscall.SIGKILL)
 	if _, errOut, code := h.run("session", "list"); code != 6 || !strings.Contains(errOut, "systemctl start medforged") {
 		t.Errorf("without a daemon: exit %d, %s", code, errOut)
@@ -106,11 +109,6 @@ func TestDaemonKilled(t *testing.T) {
 		t.Errorf("after the restart the session is %s: %s", got.Status, got.ErrorMessage)
 	}
 	h.must("session", "stop", s.Slug)
-	for _, kind := range []string{"session.start", "session.running"} {
-		if !strings.Contains(h.events(), `"event":"`+kind+`"`) {
-			t.Errorf("no event line %s on stdout", kind)
-		}
-	}
 }
 
 // Exit codes and messages of what goes wrong.

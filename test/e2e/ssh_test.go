@@ -134,9 +134,12 @@ func TestFullScreenOverSSH(t *testing.T) {
 	s.tmux("resize-window", "-x", "40", "-y", "15")
 	s.keys("1")
 	s.shows("▌ "+row.Slug, "? keys")
-	if view := s.tmux("capture-pane", "-p"); strings.Count(strings.TrimRight(view, "\n"), "\n") != 14 {
-		t.Errorf("on 15 lines it drew:\n%s", view)
-	}
+	// The frame before was for the larger window.
+	view := ""
+	watch.Until(t, "a frame of 15 lines", func() bool {
+		view = s.shows("▌ "+row.Slug, "? keys")
+		return strings.Count(strings.TrimRight(view, "\n"), "\n") == 14
+	}, func() string { return view })
 	s.tmux("resize-window", "-x", "120", "-y", "40")
 	s.shows("▌ "+row.Slug, row.URL)
 	s.keys("l")
@@ -149,7 +152,7 @@ func TestFullScreenOverSSH(t *testing.T) {
 	s.shows("stopped", "✓ Snapshot", "7 of 7 GPUs free")
 
 	s.keys("q")
-	view := s.shows("exit 0", "what was here before")
+	view = s.shows("exit 0", "what was here before")
 	if strings.Contains(view, "MedForge") || s.state() != "alternate 0 cursor 1 mouse 0 wrap 1" {
 		t.Errorf("the terminal is %q:\n%s", s.state(), view)
 	}

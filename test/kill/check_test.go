@@ -44,10 +44,15 @@ func (c *course) check() {
 	for _, l := range left {
 		c.t.Error(l)
 	}
-	if h, err := c.client.Health(c.t.Context()); err != nil {
-		c.diesNow(err)
-	} else if h.Status != api.HealthOK {
-		c.t.Errorf("health: %s", h.Why)
+	// A part that answers late on a busy machine is well again with its next look.
+	var ill error
+	c.eventually("all is well", func() bool {
+		h, err := c.client.Health(c.t.Context())
+		ill = err
+		return err != nil || h.Status == api.HealthOK
+	})
+	if ill != nil {
+		c.diesNow(ill)
 	}
 	if c.t.Failed() {
 		c.t.Logf("rows: %+v", rows)

@@ -95,7 +95,7 @@ func (c *course) run(l life) (hit bool) {
 	select { // some points come right after the last row is written
 	case <-c.exited:
 		return true
-	case <-time.After(300 * time.Millisecond):
+	case <-time.After(3 * time.Second):
 		return false
 	}
 }
@@ -126,7 +126,7 @@ func (c *course) diesNow(err error) bool {
 	select {
 	case <-c.exited:
 		return true
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		c.t.Errorf("the daemon lives and answers: %v", err)
 		return false
 	}

@@ -277,10 +277,11 @@ func TestHang(t *testing.T) {
 // The driver's own limit holds for callers without a deadline.
 func TestCallTimeout(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
 	b := nvmltest.NewBench(t, 1)
-	b.Server.InitFunc = func() gonvml.Return { <-release; return gonvml.SUCCESS }
-	time.AfterFunc(100*time.Millisecond, func() { close(release) }) // so that Close has not to wait long
+	b.Server.InitFunc = func() gonvml.Return {
+		time.Sleep(2 * time.Second) // far longer than the limit; Close waits for its end
+		return gonvml.SUCCESS
+	}
 	o := nvmltest.NewHost(t, 1).Options()
 	o.CallTimeout = time.Millisecond
 	if _, err := nvml.OpenWith(context.Background(), b.Server, o); !fault.Is(err, fault.Unavailable) || !errors.Is(err, context.DeadlineExceeded) {

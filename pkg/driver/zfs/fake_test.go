@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/session"
+	"github.com/medforge/medforge/pkg/testkit/script"
 )
 
 // reply is what the stand-in answers to commands whose arguments match a
@@ -35,15 +36,15 @@ func stand(t *testing.T, replies ...reply) (*Workspaces, string) {
 		out, err := filepath.Join(dir, fmt.Sprint("out", i)), filepath.Join(dir, fmt.Sprint("err", i))
 		must(t, os.WriteFile(out, []byte(r.out), 0o600))
 		must(t, os.WriteFile(err, []byte(r.err), 0o600))
-		script := r.script
-		if script == "" {
-			script = ":"
+		first := r.script
+		if first == "" {
+			first = ":"
 		}
-		fmt.Fprintf(&b, "%s) %s; cat %s; cat %s >&2; exit %d;;\n", strings.ReplaceAll(r.match, " ", `\ `), script, out, err, r.status)
+		fmt.Fprintf(&b, "%s) %s; cat %s; cat %s >&2; exit %d;;\n", strings.ReplaceAll(r.match, " ", `\ `), first, out, err, r.status)
 	}
 	b.WriteString("*) echo \"unexpected: $*\" >&2; exit 2;;\nesac\n")
 	program := filepath.Join(dir, "zfs")
-	must(t, os.WriteFile(program, []byte(b.String()), 0o700))
+	script.Write(t, program, b.String())
 	w := open(t, Config{
 		Parent: "tank/medforge/workspaces", QuotaBytes: 1 << 30, ZFS: program, Zpool: program,
 		BusyFor: 200 * time.Millisecond,
