@@ -37,7 +37,7 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"daemon", "configuration", "socket", "containerd", "runc", "CNI plugins", "NVIDIA driver", "host names",
+		"daemon", "configuration", "socket", "containerd", "runc", "control groups", "CNI plugins", "NVIDIA driver", "host names",
 		"clock", "disk space", "database", "zfs pool", "workspaces", "pack", "gpus", "orphans",
 	} {
 		if !seen[name] {

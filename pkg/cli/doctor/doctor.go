@@ -30,7 +30,7 @@ type Host struct {
 	Assumed bool
 	Domain  string
 	DataDir string
-	Root    string // before /proc, for tests; empty is the real one
+	Root    string // before /proc and /sys, for tests; empty is the real one
 
 	Lookup func(ctx context.Context, host string) ([]string, error) // net.DefaultResolver's
 	Run    func(ctx context.Context, name string, args ...string) (string, error)
@@ -57,7 +57,7 @@ const checkTime = 15 * time.Second
 // a fixed order.
 func (h Host) Checks(ctx context.Context) []api.Check {
 	all := []func(context.Context) api.Check{
-		h.socket, h.containerd, h.runc, h.cni, h.nvidia, h.names, h.clock, h.disk,
+		h.socket, h.containerd, h.runc, h.controlGroups, h.cni, h.nvidia, h.names, h.clock, h.disk,
 	}
 	out := make([]api.Check, len(all))
 	var wg sync.WaitGroup

@@ -34,6 +34,7 @@ func well(t *testing.T) Host {
 		write(t, filepath.Join(dir, "cni", p), 0o755)
 	}
 	write(t, filepath.Join(dir, "proc/driver/nvidia/version"), 0o644)
+	put(t, filepath.Join(dir, unified), "cpuset cpu io memory hugetlb pids rdma misc\n", 0o644)
 	return Host{
 		Socket: filepath.Join(dir, "medforged.sock"), Containerd: filepath.Join(dir, "containerd.sock"),
 		CNIBinDirs: []string{filepath.Join(dir, "none"), filepath.Join(dir, "cni")},
@@ -45,13 +46,31 @@ func well(t *testing.T) Host {
 	}
 }
 
+// unified is the file that only version 2 of the control groups has.
+const unified = "sys/fs/cgroup/cgroup.controllers"
+
 func write(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	put(t, path, "NVRM version:  NVIDIA  570\n", mode)
+}
+
+func put(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte("NVRM version:  NVIDIA  570\n"), mode); err != nil {
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// legacy makes a host's control groups those of version 1, with these controllers.
+func legacy(h *Host, controllers ...string) {
+	_ = os.Remove(filepath.Join(h.Root, unified))
+	for _, c := range controllers {
+		dir := filepath.Join(h.Root, "sys/fs/cgroup", c)
+		_ = os.MkdirAll(dir, 0o755)
+		_ = os.WriteFile(filepath.Join(dir, "cgroup.procs"), nil, 0o644)
 	}
 }
 
@@ -69,7 +88,7 @@ func find(t *testing.T, checks []api.Check, name string) api.Check {
 func TestAWellHost(t *testing.T) {
 	t.Parallel()
 	checks := well(t).Checks(context.Background())
-	if len(checks) != 8 {
+	if len(checks) != 9 {
 		t.Errorf("%d checks", len(checks))
 	}
 	for _, c := range checks {
@@ -103,6 +122,16 @@ func TestWhatIsWrongIsSaidWithItsFix(t *testing.T) {
 		{"no runc", "runc", func(h *Host) {
 			h.Run = func(context.Context, string, ...string) (string, error) { return "", gone }
 		}, api.CheckFail, "cannot be run", "apt-get install runc"},
+		{"control groups of version 1", "control groups", func(h *Host) { legacy(h, "cpu", "devices", "memory", "pids") }, api.CheckOK, "version 1", ""},
+		{"version 1 without memory", "control groups", func(h *Host) {
+			legacy(h, "cpu", "devices", "pids")
+			_ = os.Mkdir(filepath.Join(h.Root, "sys/fs/cgroup/memory"), 0o755) // nothing is mounted there
+		}, api.CheckFail, "version 1 at", "systemd.unified_cgroup_hierarchy=0"},
+		{"the missing one is named", "control groups", func(h *Host) { legacy(h, "cpu", "devices", "pids") }, api.CheckFail, "without memory: no session", "restart the host"},
+		{"version 2 without memory", "control groups", func(h *Host) {
+			_ = os.WriteFile(filepath.Join(h.Root, unified), []byte("cpuset cpu io pids\n"), 0o644)
+		}, api.CheckFail, "without memory: no session", "cgroup_disable="},
+		{"no control groups", "control groups", func(h *Host) { legacy(h) }, api.CheckFail, "without cpu, devices, memory, pids", "restart the host"},
 		{"a plugin is missing", "CNI plugins", func(h *Host) { _ = os.Remove(filepath.Join(h.Root, "cni/host-local")) }, api.CheckFail, "host-local not found", "containernetworking-plugins"},
 		{"a plugin cannot run", "CNI plugins", func(h *Host) { _ = os.Chmod(filepath.Join(h.Root, "cni/bridge"), 0o644) }, api.CheckFail, "bridge not found", "containernetworking-plugins"},
 		{"no driver", "NVIDIA driver", func(h *Host) { h.Root = "/nowhere" }, api.CheckFail, "not loaded", "simulated"},
