@@ -3,7 +3,6 @@ package vm_test
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,14 +34,18 @@ func TestDaemonReloadTakesNoDevice(t *testing.T) {
 	if target, err := os.Readlink(gpuLink); err != nil || target != "../nvidia0" {
 		t.Errorf("%s: %q, %v", gpuLink, target, err)
 	}
-	if group := deviceGroup(t, pid); strings.Contains(group, ".") { // a unit's has its suffix
+	group := controlGroup(t, pid, "devices")
+	if strings.Contains(group, ".") { // a unit's has its suffix
 		t.Errorf("the session is in a unit of systemd's: %s", group)
 	}
+	t.Logf("the session's devices: %s", group)
 	opens := func(when string) {
 		t.Helper()
 		if code, errno := i.do("GET", "/probe/open?path="+gpuNode, ""); code != 200 || errno != "" {
 			t.Errorf("%s, opening %s in the session: %d %s", when, gpuNode, code, errno)
+			return
 		}
+		t.Logf("%s: the session opens %s", when, gpuNode)
 	}
 	other := otherContainer(t)
 	opens("at the start")
@@ -61,9 +64,11 @@ func TestDaemonReloadTakesNoDevice(t *testing.T) {
 	run(t, "rm", gpuLink)
 	run(t, "systemctl", "daemon-reload")
 	opens("after a reload without the link")
-	if err := opensInGroup(t, other); err == nil {
+	err := opensInGroup(t, other)
+	if err == nil {
 		t.Error("a reload takes nothing from a unit: this test shows nothing")
 	}
+	t.Logf("another's container, which is a unit: %v", err)
 	unit(t, "restart")
 	opens("after medforged's restart")
 	well(t)
@@ -145,23 +150,10 @@ func otherContainer(t *testing.T) int {
 	return 0
 }
 
-// deviceGroup is the control group that decides about a process's devices: its
-// only one, or with version 1 that of the controller "devices" (cgroups(7)).
-func deviceGroup(t *testing.T, pid int) (dir string) {
-	t.Helper()
-	for line := range strings.Lines(run(t, "cat", "/proc/"+strconv.Itoa(pid)+"/cgroup")) {
-		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(f) == 3 && (f[1] == "devices" || f[1] == "" && dir == "") {
-			dir = filepath.Join("/sys/fs/cgroup", f[1], f[2])
-		}
-	}
-	return dir
-}
-
 // opensInGroup opens the GPU's node in another process's control group.
 func opensInGroup(t *testing.T, pid int) error {
 	t.Helper()
-	code, _, stderr := try(t, "sh", "-c", `echo $$ >"$1/cgroup.procs" && exec 3<>"$2"`, "sh", deviceGroup(t, pid), gpuNode)
+	code, _, stderr := try(t, "sh", "-c", `echo $$ >"$1/cgroup.procs" && exec 3<>"$2"`, "sh", controlGroup(t, pid, "devices"), gpuNode)
 	if code != 0 {
 		return errors.New(stderr)
 	}
