@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/medforge/medforge/pkg/fault"
 	"github.com/medforge/medforge/pkg/session"
@@ -46,11 +47,18 @@ func (d *Driver) create(ctx context.Context, s session.Spec) error {
 			return fmt.Errorf("unpacking the Pack: %w", err)
 		}
 	}
-	netns, err := d.prepare(ctx, s.Slug)
-	faultpoint.Hit("create.network")
-	if err == nil && !there {
-		err = d.newContainer(ctx, s, img, netns)
+	// The container needs the name of its network namespace only; nobody enters
+	// it before the task.
+	var both errgroup.Group
+	both.Go(func() error {
+		err := d.prepare(ctx, s.Slug)
+		faultpoint.Hit("create.network")
+		return err
+	})
+	if !there {
+		both.Go(func() error { return d.newContainer(ctx, s, img) })
 	}
+	err = both.Wait()
 	if err == nil && there {
 		// A daemon that was killed as it made the container kept its lease.
 		err = d.removeLease(ctx, session.ContainerName(s.Slug))
@@ -89,17 +97,17 @@ func (d *Driver) known(ctx context.Context, s session.Spec) (bool, error) {
 	return err == nil, err
 }
 
-// prepare makes what must be there before a container can be: network and files
-// of /etc.
-func (d *Driver) prepare(ctx context.Context, slug string) (netns string, err error) {
+// prepare makes what must be there before a task can be: network and files of
+// /etc.
+func (d *Driver) prepare(ctx context.Context, slug string) error {
 	a, err := d.net.Attach(ctx, slug)
 	if err != nil {
-		return "", fmt.Errorf("making the session's network: %w", err)
+		return fmt.Errorf("making the session's network: %w", err)
 	}
-	return a.NetNS, d.writeEtc(slug, a.Address)
+	return d.writeEtc(slug, a.Address)
 }
 
-func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Image, netns string) error {
+func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Image) error {
 	id := session.ContainerName(s.Slug)
 	image, err := d.image(ctx, img.Target)
 	if err != nil {
@@ -126,7 +134,7 @@ func (d *Driver) newContainer(ctx context.Context, s session.Spec, img images.Im
 		client.WithRuntime(runtimeName, &options.Options{Root: d.c.RuncRoot}),
 		client.WithSnapshotter(d.c.Snapshotter),
 		client.WithNewSnapshot(id, i),
-		client.WithNewSpec(d.specOpts(s, image.Config, netns)...),
+		client.WithNewSpec(d.specOpts(s, image.Config, d.net.NetNS(s.Slug))...),
 	)
 	faultpoint.Hit("create.container")
 	return err

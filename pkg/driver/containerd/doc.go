@@ -9,8 +9,8 @@
 // labelled with slug, session, user and Pack digest, so that a restarted daemon
 // knows its own. Its process is the Pack's entrypoint with code-server's flags
 // (spec.go), as 1000:1000, without any capability, with no-new-privileges,
-// containerd's default seccomp profile, and the default masked and read-only
-// paths. It has namespaces of its own for processes, IPC, host name, mounts,
+// containerd's default seccomp profile for 64-bit programs, and the default
+// masked and read-only paths. It has namespaces of its own for processes, IPC, host name, mounts,
 // control groups and network (package network). From the host it has:
 //
 //	/workspace                 its workspace, nosuid, nodev, rslave

@@ -16,9 +16,12 @@ import (
 const undoTime = 15 * time.Second
 
 func (m *Manager) netnsDir() string                 { return filepath.Join(m.c.RunDir, "netns") }
-func (m *Manager) netnsPath(slug string) string     { return filepath.Join(m.netnsDir(), slug) }
 func exists(path string) bool                       { _, err := os.Lstat(path); return err == nil }
 func (m *Manager) addNetNS(f map[string]bool) error { return addNames(m.netnsDir(), f) }
+
+// NetNS returns the path of a session's network namespace, whether it is there
+// or not.
+func (m *Manager) NetNS(slug string) string { return filepath.Join(m.netnsDir(), slug) }
 
 func addNames(dir string, found map[string]bool) error {
 	entries, err := os.ReadDir(dir)

@@ -181,7 +181,7 @@ func (m *Manager) Attach(ctx context.Context, slug string) (Attachment, error) {
 }
 
 func (m *Manager) attach(ctx context.Context, slug string) (Attachment, error) {
-	a := Attachment{NetNS: m.netnsPath(slug)}
+	a := Attachment{NetNS: m.NetNS(slug)}
 	if err := createNetNS(a.NetNS); err != nil {
 		return Attachment{}, fmt.Errorf("making a network namespace: %w", err)
 	}
@@ -238,7 +238,7 @@ func (m *Manager) detach(ctx context.Context, slug string) error {
 		return err
 	}
 	faultpoint.Hit("network.unrecorded")
-	netns := m.netnsPath(slug)
+	netns := m.NetNS(slug)
 	leased, err := m.leased(slug)
 	if err != nil {
 		return err
