@@ -21,32 +21,36 @@ func (a *app) sessionCommand() *cobra.Command {
 
 func (a *app) sessionStart() *cobra.Command {
 	var req api.SessionCreate
-	var noWait bool
+	var noWait, open bool
 	cmd := a.run(&cobra.Command{
 		Use:   "start",
 		Short: "Start a session and print its URL",
 		Long: `Start a session: VS Code in the browser with a GPU of its own. The stages and
-their durations go to stderr, the URL to stdout.
+their durations go to stderr, the URL to stdout; with --open a link that signs
+you in, as "session open" prints it.
 
 An interrupt (Ctrl-C) ends only the waiting: the start goes on in the
 background. The exit code is 1 then, and the message says how to watch it.`,
 		Example: `  medforge session start
   medforge session start --from k3v7q2xa     # with the files of that session's newest snapshot
   medforge session start --from k3v7q2xa@stop-1764000000000
-  URL=$(medforge session start -q)`,
+  URL=$(medforge session start -q)
+  xdg-open "$(medforge session start -q --open)"`,
 		Args: atMost(0),
 	}, func(cmd *cobra.Command, _ []string) error {
-		return a.startSession(cmd.Context(), req, noWait)
+		return a.startSession(cmd.Context(), req, noWait, open)
 	})
 	cmd.Flags().StringVar(&req.From, "from", "", "SLUG or SLUG@SNAPSHOT: the files to begin with")
 	cmd.Flags().StringVar(&req.Tier, "tier", "public", "who may reach it; public is what there is")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "print the slug and do not wait")
+	cmd.Flags().BoolVar(&open, "open", false, "print a link that signs you in, good once")
+	cmd.MarkFlagsMutuallyExclusive("no-wait", "open")
 	_ = cmd.RegisterFlagCompletionFunc("from", a.completeFrom())                                                               // the flag is there
 	_ = cmd.RegisterFlagCompletionFunc("tier", cobra.FixedCompletions([]string{"public"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return cmd
 }
 
-func (a *app) startSession(ctx context.Context, req api.SessionCreate, noWait bool) error {
+func (a *app) startSession(ctx context.Context, req api.SessionCreate, noWait, open bool) error {
 	if noWait {
 		s, err := a.client.StartSession(ctx, req)
 		if err != nil {
@@ -88,6 +92,10 @@ func (a *app) startSession(ctx context.Context, req api.SessionCreate, noWait bo
 	}
 	if s.Status != api.SessionRunning {
 		return notStarted(s)
+	}
+	if open {
+		a.print.tell("Session %s is ready after %s.", s.Slug, took)
+		return a.openSession(ctx, s.Slug)
 	}
 	a.print.tell("Ready after %s. A link that signs you in: medforge session open %s", took, s.Slug)
 	return a.print.result(s, func() { a.print.line("%s", s.URL) })

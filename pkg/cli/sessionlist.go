@@ -159,13 +159,18 @@ nobody else.`,
 		Args:              exactly("SLUG"),
 		ValidArgsFunction: a.completeSlugs(func(s api.SessionStatus) bool { return s == api.SessionRunning }),
 	}, func(cmd *cobra.Command, args []string) error {
-		link, err := a.client.OpenSession(cmd.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		a.print.tell("Works once, until %s.", link.ExpiresAt.Local().Format("15:04:05"))
-		return a.print.result(link, func() { a.print.line("%s", link.URL) })
+		return a.openSession(cmd.Context(), args[0])
 	})
+}
+
+// openSession prints a one-time link.
+func (a *app) openSession(ctx context.Context, ref string) error {
+	link, err := a.client.OpenSession(ctx, ref)
+	if err != nil {
+		return err
+	}
+	a.print.tell("Works once, until %s.", link.ExpiresAt.Local().Format("15:04:05"))
+	return a.print.result(link, func() { a.print.line("%s", link.URL) })
 }
 
 func (a *app) sessionLogs() *cobra.Command {

@@ -20,7 +20,7 @@ import (
 	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
-// BenchmarkSessionStart holds `medforge session start`, to the first 200
+// BenchmarkSessionStart holds `medforge session start --open`, to the first 200
 // through the proxy, against `ctr run` of the same image to code-server's own
 // first 200, in turns. x/ctr is the ratio of the medians.
 func BenchmarkSessionStart(b *testing.B) {
@@ -76,18 +76,18 @@ func median(d []time.Duration) time.Duration {
 func (h *host) byMedForge(b *testing.B) time.Duration {
 	b.Helper()
 	begin := time.Now()
-	s := h.start()
-	link, err := url.Parse(h.link(s.Slug))
+	link, err := url.Parse(strings.TrimSpace(h.must("session", "start", "--open", "-q")))
 	if err != nil {
 		b.Fatal(err)
 	}
-	name := "s-" + s.Slug + ".medforge.localhost"
+	name := link.Hostname()
 	entered := h.get(name, link.RequestURI())
 	if resp := h.get(name, "/healthz", entered.Cookies()...); resp.StatusCode != http.StatusOK {
 		b.Fatalf("through the proxy: %d", resp.StatusCode)
 	}
 	took := time.Since(begin)
-	h.must("session", "stop", s.Slug)
+	slug, _, _ := strings.Cut(strings.TrimPrefix(name, "s-"), ".")
+	h.must("session", "stop", slug)
 	return took
 }
 
