@@ -79,6 +79,31 @@ func TestFullScreenEndsByASignal(t *testing.T) {
 	leavesTheTerminal(t, out)
 }
 
+// TestFullScreenStoppedAndGoneOnWith: Ctrl+Z gives the terminal back, and when
+// the shell lets the program go on it is there again and has lost no key.
+func TestFullScreenStoppedAndGoneOnWith(t *testing.T) {
+	t.Parallel()
+	x := onScreen(t, listed(t))
+	x.until(t, "aaaaaa22")
+	x.press(t, "\x1a")
+	x.until(t, mainScreen)
+	x.untilTrue(t, "it is there again", func() bool {
+		// No shell's child is stopped by the signal; the program waits for this one.
+		if err := x.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		return strings.LastIndex(x.text(), altScreen) > strings.LastIndex(x.text(), mainScreen)
+	})
+	x.press(t, "2")
+	x.until(t, "slots free")
+	x.press(t, "q")
+	out, code := x.end(t)
+	if code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	leavesTheTerminal(t, out)
+}
+
 // TestTheTerminalIsNotAsked: no command but the full-screen program asks a
 // terminal for its colours, which takes seconds where none answers.
 func TestTheTerminalIsNotAsked(t *testing.T) {

@@ -47,10 +47,16 @@ func say(t testing.TB, c *websocket.Conn, b []byte) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	go c.Write(ctx, websocket.MessageBinary, b)
+	wrote := make(chan error, 1)
+	go func() { wrote <- c.Write(ctx, websocket.MessageBinary, b) }()
 	_, got, err := c.Read(ctx)
 	if err != nil || !bytes.Equal(got, b) {
 		t.Fatalf("%d bytes came back of %d: %v", len(got), len(b), err)
+	}
+	// All came back, and yet Write may not have returned: to end its context then
+	// ends the connection.
+	if err := <-wrote; err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
+	"github.com/muesli/cancelreader"
 )
 
 // A terminal is asked for its background's colour (OSC 11) while the program
@@ -61,24 +63,79 @@ const answerLongest = 64
 
 // keyboard is the terminal's input without its answer, which would be taken for
 // keys, however late it comes.
+//
+// It ends a Read that waits by itself (release): Bubble Tea does not wait for the
+// end of its own when the program is killed or panics, and closes under it what
+// it reads from. That it does only with a file that has a name, which this has
+// not.
 type keyboard struct {
-	*os.File
+	file     *os.File
 	answered func(colour string)
 	held     []byte // may be the answer's beginning
 	done     bool
+
+	mu    sync.Mutex
+	in    cancelreader.CancelReader // nil while nobody reads
+	ended bool
 }
+
+// Fd is by which the terminal's modes are set.
+func (k *keyboard) Fd() uintptr { return k.file.Fd() }
+
+// Write is for a term.File.
+func (k *keyboard) Write(p []byte) (int, error) { return k.file.Write(p) }
+
+// Close is for a term.File.
+func (k *keyboard) Close() error { return k.file.Close() }
 
 // Read may return no byte and no error, which Bubble Tea takes well.
 func (k *keyboard) Read(p []byte) (int, error) {
 	if k.done || len(p) <= answerLongest {
-		return k.File.Read(p)
+		return k.wait(p)
 	}
 	n := copy(p, k.held)
-	more, err := k.File.Read(p[n:])
+	more, err := k.wait(p[n:])
 	if err != nil {
 		return n, err
 	}
 	return k.sift(p[:n+more]), nil
+}
+
+// wait reads what comes next, or ends when it is released.
+func (k *keyboard) wait(p []byte) (int, error) {
+	k.mu.Lock()
+	if k.ended {
+		k.mu.Unlock()
+		return 0, cancelreader.ErrCanceled
+	}
+	if k.in == nil {
+		in, err := cancelreader.NewReader(k.file)
+		if err != nil {
+			k.mu.Unlock()
+			return 0, err
+		}
+		k.in = in
+	}
+	in := k.in
+	k.mu.Unlock()
+	n, err := in.Read(p)
+	if err != nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.in = nil
+		_ = in.Close() // the terminal itself stays open
+	}
+	return n, err
+}
+
+// release ends the Read that waits, or the next one; with forGood all of them.
+func (k *keyboard) release(forGood bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended = forGood
+	if k.in != nil {
+		k.in.Cancel()
+	}
 }
 
 // sift takes the answer out of p, in place, and returns how much is left. What

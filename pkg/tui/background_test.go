@@ -30,7 +30,7 @@ func TestTheAnswerIsNoKeys(t *testing.T) {
 			}
 			defer r.Close()
 			got, colour := "", ""
-			k := &keyboard{File: r, answered: func(c string) { colour = c }}
+			k := &keyboard{file: r, answered: func(c string) { colour = c }}
 			for _, p := range c.pieces {
 				if _, err := w.WriteString(p); err != nil {
 					t.Fatal(err)

@@ -52,6 +52,7 @@ type model struct {
 	*hub
 	feed           *feed
 	listen, clock  func() tea.Cmd // the next feedMsg, the next tickMsg
+	suspend        tea.Cmd        // stops the program until the shell lets it go on
 	columns, lines int
 	screens        []screen
 	contests       *competitions
@@ -76,7 +77,7 @@ func newModel(ctx context.Context, d Daemon, th *theme, now func() time.Time, ou
 	h := &hub{ctx: ctx, daemon: d, th: th, now: now, out: out, history: map[string]*history{},
 		usage: map[string]api.SessionUsage{}, stages: map[string][]stage{}}
 	m := &model{hub: h, feed: newFeed(d, now), columns: 80, lines: 24, find: newInput(th, "/")}
-	m.listen, m.clock = func() tea.Cmd { return m.feed.listen(ctx) }, tick
+	m.listen, m.clock, m.suspend = func() tea.Cmd { return m.feed.listen(ctx) }, tick, tea.Suspend
 	h.ask = func(l layer) { m.layers = append(m.layers, l) }
 	h.say = func(format string, args ...any) { m.tell(false, fmt.Sprintf(format, args...)) }
 	h.grief = func(err error) {
@@ -238,7 +239,7 @@ func (m *model) onKey(k tea.KeyMsg) tea.Cmd {
 	case key == "ctrl+c":
 		return tea.Quit
 	case key == "ctrl+z":
-		return tea.Suspend
+		return m.suspend
 	case len(m.layers) > 0:
 		top := len(m.layers) - 1
 		l := m.layers[top]

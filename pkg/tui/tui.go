@@ -91,7 +91,9 @@ func Run(outer context.Context, d Daemon, o Options) error {
 	reading.Go(func() { m.feed.run(ctx) })
 	// Signals end outer, by whoever made it. Bubble Tea's own handler beside that
 	// can hang in sending its message to a loop that has ended.
-	keys := &keyboard{File: o.In, done: true}
+	keys := &keyboard{file: o.In, done: true}
+	defer keys.release(true)
+	m.suspend = func() tea.Msg { keys.release(false); return tea.Suspend() }
 	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(keys), tea.WithOutput(out), tea.WithAltScreen(),
 		tea.WithMouseCellMotion(), tea.WithFPS(frames))
 	if r.ColorProfile() != termenv.Ascii && askable(o.Getenv) {
