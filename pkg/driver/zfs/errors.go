@@ -30,7 +30,7 @@ const (
 
 // messages are texts of libzfs_util.c (libzfs_error_description and the
 // zfs_error_aux calls) and of the commands, as OpenZFS 2.1 to 2.3 have them;
-// testdata/messages are those that 2.3.9 was made to say.
+// testdata/messages are those that 2.1.11 and 2.3.9 were made to say.
 // The programs give no other sign of what went wrong: the exit status is 1.
 var messages = []struct {
 	text string

@@ -12,10 +12,11 @@ import (
 // said is one failure as the commands worded it.
 type said struct{ name, command, stderr string }
 
-// recorded reads what test/vm/zfs-messages recorded in the virtual machine.
-func recorded(t *testing.T) []said {
+// recorded reads what test/vm/zfs-messages recorded in the virtual machine of a
+// Debian release.
+func recorded(t *testing.T, suite string) []said {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", "messages"))
+	raw, err := os.ReadFile(filepath.Join("testdata", "messages", suite))
 	must(t, err)
 	_, rest, _ := strings.Cut(string(raw), "## ") // before it stands the version
 	var all []said
@@ -48,31 +49,36 @@ func TestRecordedMessages(t *testing.T) {
 		"suspended":    {suspended, fault.Unavailable, "workspaces/pool-suspended"},
 		"not-loaded":   {notLoaded, fault.Unavailable, "workspaces/zfs-not-loaded"},
 	}
-	w := open(t, Config{Parent: "tank/medforge/workspaces"})
-	seen := map[string]bool{}
-	for _, s := range recorded(t) {
-		want, ok := kinds[s.name]
-		if !ok {
-			t.Errorf("%s: no kind is known for %s", s.command, s.name)
-			continue
-		}
-		seen[s.name] = true
-		failed := &failure{args: strings.Fields(s.command), status: 1, stderr: s.stderr}
-		if got := why(failed); got != want.why {
-			t.Errorf("%s: %q: taken for %d, want %d", s.command, s.stderr, got, want.why)
-		}
-		err := w.fail(failed, "the workspace cannot be made")
-		if fault.KindOf(err) != want.kind || fault.CodeOf(err) != want.code {
-			t.Errorf("%s: %q: kind %q, code %q", s.command, s.stderr, fault.KindOf(err), fault.CodeOf(err))
-		}
-		if !strings.Contains(err.Error(), strings.TrimSpace(s.stderr)) {
-			t.Errorf("%q is not kept in %v", s.stderr, err)
-		}
-	}
-	for name := range kinds {
-		if !seen[name] {
-			t.Errorf("nothing was recorded of %s", name)
-		}
+	for _, suite := range []string{"bookworm", "trixie"} {
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
+			w := open(t, Config{Parent: "tank/medforge/workspaces"})
+			seen := map[string]bool{}
+			for _, s := range recorded(t, suite) {
+				want, ok := kinds[s.name]
+				if !ok {
+					t.Errorf("%s: no kind is known for %s", s.command, s.name)
+					continue
+				}
+				seen[s.name] = true
+				failed := &failure{args: strings.Fields(s.command), status: 1, stderr: s.stderr}
+				if got := why(failed); got != want.why {
+					t.Errorf("%s: %q: taken for %d, want %d", s.command, s.stderr, got, want.why)
+				}
+				err := w.fail(failed, "the workspace cannot be made")
+				if fault.KindOf(err) != want.kind || fault.CodeOf(err) != want.code {
+					t.Errorf("%s: %q: kind %q, code %q", s.command, s.stderr, fault.KindOf(err), fault.CodeOf(err))
+				}
+				if !strings.Contains(err.Error(), strings.TrimSpace(s.stderr)) {
+					t.Errorf("%q is not kept in %v", s.stderr, err)
+				}
+			}
+			for name := range kinds {
+				if !seen[name] {
+					t.Errorf("nothing was recorded of %s", name)
+				}
+			}
+		})
 	}
 }
 
