@@ -3,11 +3,15 @@ package containerd_test
 import (
 	"bytes"
 	"context"
+	"debug/elf"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +23,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/testkit/promised"
+	"github.com/medforge/medforge/pkg/testkit/script"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
 
@@ -74,6 +79,19 @@ func TestDefaultPack(t *testing.T) {
 		}
 		if got := h.exec(t, s.Slug, "sh", "-c", "cd; pwd; touch x /tmp/y; python3 -c 'import multiprocessing; print(multiprocessing.Value(\"i\", 7).value)'"); got != "/workspace\n7\n" {
 			t.Errorf("the shell says %q", got)
+		}
+	})
+	t.Run("64-bit programs only", func(t *testing.T) {
+		const name = "exit-7"
+		program := filepath.Join(s.WorkspacePath, name)
+		script.Write(t, program, oldProgram(t))
+		noErr(t, os.Chmod(program, 0o755))
+		var ended *exec.ExitError
+		if err := exec.Command(program).Run(); !errors.As(err, &ended) || ended.ExitCode() != 7 {
+			t.Skipf("this kernel runs no 32-bit program at all: %v", err)
+		}
+		if got := h.exec(t, s.Slug, "bash", "-c", "/workspace/"+name+" 2>/dev/null; echo $?"); got != "159\n" {
+			t.Errorf("a 32-bit program in a session ended with %q, want 159, for SIGSYS", got)
 		}
 	})
 	t.Run("a terminal tells that the workspace is nearly full", func(t *testing.T) {
@@ -169,4 +187,21 @@ func (h *host) exec(t *testing.T, slug string, args ...string) string {
 		t.Fatalf("%v ended with %d: %s", args, status.ExitCode(), out.String()+errs.String())
 	}
 	return out.String()
+}
+
+// oldProgram is a 32-bit program that ends with status 7, by the kernel's door for
+// such programs.
+func oldProgram(t *testing.T) string {
+	t.Helper()
+	const base, head = 0x08048000, 52 + 32
+	code := []byte{0xb8, 1, 0, 0, 0, 0xbb, 7, 0, 0, 0, 0xcd, 0x80} // exit(7): mov eax, 1; mov ebx, 7; int 0x80
+	size := uint32(head + len(code))
+	var b bytes.Buffer
+	ident := [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS32), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)}
+	noErr(t, binary.Write(&b, binary.LittleEndian, elf.Header32{Ident: ident, Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_386),
+		Version: uint32(elf.EV_CURRENT), Entry: base + head, Phoff: 52, Ehsize: 52, Phentsize: 32, Phnum: 1}))
+	noErr(t, binary.Write(&b, binary.LittleEndian, elf.Prog32{Type: uint32(elf.PT_LOAD), Vaddr: base, Paddr: base,
+		Filesz: size, Memsz: size, Flags: uint32(elf.PF_R | elf.PF_X), Align: 0x1000}))
+	b.Write(code)
+	return b.String()
 }
