@@ -48,7 +48,8 @@ export class Watch {
   note(text) {
     // A network interface of the machine came or went, a session's for one; the page asks again.
     if (text.includes('ERR_NETWORK_CHANGED')) return;
-    if (!this.allowed.some((re) => re.test(text))) this.complaints.push(text);
+    // What the page's own policy forbids is never on purpose.
+    if (/content security policy/i.test(text) || !this.allowed.some((re) => re.test(text))) this.complaints.push(text);
   }
 
   /** during lets what is provoked on purpose be complained of: a browser logs every status from 400 on. */

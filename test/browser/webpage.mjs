@@ -169,6 +169,7 @@ async function lostDaemon(page, slug) {
     const box = page.getByRole('alertdialog');
     await press(page, button(box, 'Stop the session'));
     await box.getByRole('alert').filter({ hasText: 'MedForge cannot be reached' }).waitFor();
+    await look.at(page, 'dialog that failed');
     await page.keyboard.press('Escape');
     await daemon('up');
     await page.getByText('Live', { exact: true }).waitFor();
@@ -243,11 +244,12 @@ async function startFrom(page, slug) {
   assert(next !== slug, 'no new session was started');
   await press(page, button(page, 'Show'));
   await tabTo(page, page.getByRole('region', { name: `Log of session ${next}` }));
+  await look.at(page, 'log');
   return next;
 }
 
-/** account: a token is made, seen once, and revoked. */
-async function account(page) {
+/** account: a token is made, seen once, and revoked; another browser is signed out. */
+async function account(page, other) {
   await press(page, page.getByRole('link', { name: 'Account of Ann' }));
   const make = await dialog(page, button(page, 'New token'), 'New token');
   await fill(page, make.getByLabel('Name'), 'laptop');
@@ -258,6 +260,19 @@ async function account(page) {
   const sure = await dialog(page, button(page, 'Revoke'), 'Revoke laptop?', 'alertdialog');
   await press(page, button(sure, 'Revoke'));
   await page.getByText('No tokens').waitFor();
+
+  await other.goto(`${origin}/signin`);
+  await settled(other);
+  await signIn(other, 'ann@example.org');
+  await other.getByRole('heading', { name: 'Dashboard' }).waitFor();
+  const others = await dialog(page, button(page, 'Sign out all others'), 'Sign every other browser out?', 'alertdialog');
+  await watch.during(/status of 401/, async () => {
+    await press(page, button(others, 'Sign them out'));
+    await link(other, 'Make an account').waitFor(); // what the first page shows to who is signed out
+    await other.close();
+  });
+  await others.waitFor({ state: 'detached' });
+  await back(page, page.locator('#content'), 'the focus is lost with the button that asked');
 }
 
 /** admins are asked before what is hard to take back, too. */
@@ -267,8 +282,13 @@ async function admin(page) {
   await press(page, link(rooms, 'Users'));
   await dialog(page, button(page, 'Edit Bob'), 'Bob');
   await page.keyboard.press('Escape');
-  await dialog(page, button(page, 'New user'), 'New user');
-  await page.keyboard.press('Escape');
+  const make = await dialog(page, button(page, 'New user'), 'New user');
+  await fill(page, make.getByLabel('Email'), 'cy@example.org');
+  await press(page, button(make, 'Make the account'));
+  await make.getByLabel('Password').waitFor();
+  await look.at(page, 'dialog Password is shown');
+  await press(page, button(make, 'Done'));
+  await page.getByRole('table', { name: 'Accounts' }).getByText('cy@example.org').waitFor();
   await press(page, link(rooms, 'GPUs'));
   const disable = button(page, 'Disable').last();
   const sure = await dialog(page, disable, 'Disable GPU 6?', 'alertdialog');
@@ -277,11 +297,20 @@ async function admin(page) {
   const enable = button(page, 'Enable');
   await enable.waitFor();
   await back(page, enable, 'the focus is lost when a GPU is disabled');
-  await page.keyboard.press('Enter');
-  const again = page.getByRole('alertdialog', { name: 'Enable GPU 6?' });
+  const again = await dialog(page, enable, 'Enable GPU 6?', 'alertdialog');
   await press(page, button(again, 'Enable'));
   await again.waitFor({ state: 'detached' });
   await enable.waitFor({ state: 'detached' });
+
+  await press(page, link(rooms, 'Packs'));
+  const use = async (pack, box) => {
+    await press(page, button(box, 'Use it'));
+    await page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: pack }) }).getByText('in use').waitFor();
+    await box.waitFor({ state: 'detached' });
+  };
+  await use(/^minipack /, await dialog(page, button(page, 'Use'), 'Use minipack', 'alertdialog'));
+  await press(page, button(page, 'Use')); // the default one is what later sessions need
+  await use(/^default /, page.getByRole('alertdialog', { name: 'Use default' }));
 }
 
 /** broken: what the page shows when it fails itself, which only an answer that no daemon gives brings about. */
@@ -299,6 +328,17 @@ async function broken(page) {
   await wrongly('**/api/v1/auth', { data: { user: { name: {}, role: 'user' }, signup: 'open' } }, "MedForge's page failed");
   await page.goto(origin);
   await settled(page);
+}
+
+/** starting is over before axe has looked, so the daemon's answer is held there. */
+async function starting(page, slug) {
+  const path = `**/api/v1/sessions/${slug}`;
+  const { data } = await page.evaluate(async (s) => (await fetch(`/api/v1/sessions/${s}`)).json(), slug);
+  await page.route(path, (route) => route.fulfill({ json: { data: { ...data, status: 'starting' } } }));
+  await page.goto(`${origin}/sessions/${slug}`);
+  await page.getByRole('list', { name: 'Stages of the start' }).waitFor();
+  await look.at(page, 'starting');
+  await page.unroute(path);
 }
 
 const everybody = ['/', '/signin', '/signup', '/competitions', titanic, `${titanic}/data`, `${titanic}/submissions`, `${titanic}/leaderboard`, '/competitions/no-such', '/datasets', '/datasets/titanic-kaggle', '/datasets/no-such', '/no-such/page'];
@@ -329,8 +369,9 @@ try {
   await onSocket(socket, 'PATCH', '/api/v1/admin/users/ann@example.org', { role: 'admin' });
   await ann.page.goto(origin);
   await settled(ann.page);
-  await account(ann.page);
+  await account(ann.page, nobody.page);
   await admin(ann.page);
+  await starting(ann.page, slug);
   await broken(ann.page);
   await look.pages(ann.page, signedIn(slug), 'admin');
   await stopSession(ann.page, slug);

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/event"
-	"github.com/medforge/medforge/pkg/testkit/minipack"
 	"github.com/medforge/medforge/pkg/testkit/promised"
 )
 
@@ -144,11 +143,7 @@ func (h *host) ctr(b *testing.B, args ...string) string {
 // What the starts needed is in it until the daemon gives it back.
 func BenchmarkDaemonMemory(b *testing.B) {
 	h := newHost(b, "[session]\nper_user = 7\n")
-	archive := filepath.Join(h.dir, "mini.tar")
-	if err := os.WriteFile(archive, minipack.Build(b), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	h.must("admin", "pack", "import", archive)
+	h.importMini()
 	for range 7 {
 		h.start()
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/medforge/medforge/pkg/api"
 	"github.com/medforge/medforge/pkg/event"
 	"github.com/medforge/medforge/pkg/session"
-	"github.com/medforge/medforge/pkg/testkit/minipack"
 	"github.com/medforge/medforge/pkg/testkit/promised"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
@@ -92,11 +91,7 @@ func BenchmarkDeath(b *testing.B) {
 // miniBench is a host with the small Pack and room for seven.
 func miniBench(b *testing.B) *host {
 	h := newHost(b, "[session]\nper_user = 7\n")
-	archive := filepath.Join(h.dir, "mini.tar")
-	if err := os.WriteFile(archive, minipack.Build(b), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	h.must("admin", "pack", "import", archive)
+	h.importMini()
 	return h
 }
 

@@ -18,12 +18,18 @@ import (
 func miniHost(t *testing.T, more string) *host {
 	t.Helper()
 	h := newHost(t, more)
+	h.importMini()
+	return h
+}
+
+// importMini imports the small Pack, which is used when it is the first.
+func (h *host) importMini() {
+	h.t.Helper()
 	archive := filepath.Join(h.dir, "mini.tar")
-	if err := os.WriteFile(archive, minipack.Build(t), 0o600); err != nil {
-		t.Fatal(err)
+	if err := os.WriteFile(archive, minipack.Build(h.t), 0o600); err != nil {
+		h.t.Fatal(err)
 	}
 	h.must("admin", "pack", "import", archive)
-	return h
 }
 
 // The one-time link: good once, for its host alone, becomes a cookie, leads to

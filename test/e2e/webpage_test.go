@@ -34,6 +34,7 @@ func TestWebPage(t *testing.T) {
 	}
 	pageIsServedWell(t, h, name)
 	h.must("admin", "pack", "import", archive)
+	h.importMini() // a second one, for admins to choose from
 
 	predictions, err := filepath.Abs("../../competitions/titanic-survival/sample_submission.csv")
 	if err != nil {

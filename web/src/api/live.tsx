@@ -22,7 +22,9 @@ export function Live({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const [state, setState] = useState<State>('connecting');
   // Another account sees other events; a stream ends with its sign-in.
-  const user = useQuery(meQuery).data?.user_id;
+  const me = useQuery(meQuery);
+  const user = me.data?.user_id;
+  const known = !me.isPending; // or could not be asked
   const before = useRef(user);
   useEffect(() => {
     // Whoever comes after, in this tab or by another one, sees none of what was fetched.
@@ -30,6 +32,7 @@ export function Live({ children }: { children: ReactNode }) {
     before.current = user;
   }, [client, user]);
   useEffect(() => {
+    if (!known) return undefined;
     let opened = false;
     let late: ReturnType<typeof setTimeout> | undefined;
     const connecting = () => {
@@ -81,6 +84,6 @@ export function Live({ children }: { children: ReactNode }) {
       inTime();
       stream.stop();
     };
-  }, [client, user]);
+  }, [client, user, known]);
   return <LiveContext value={state}>{children}</LiveContext>;
 }

@@ -33,9 +33,12 @@ export function Shell({ children }: { children: ReactNode }) {
   return (
     <div className="flex min-h-dvh flex-col">
       <a href="#content" className="bg-accent text-on-accent sr-only z-50 rounded-lg px-4 py-2 focus:not-sr-only focus:fixed focus:top-2 focus:left-2">Skip to the content</a>
-      <Header path={path} />
-      <Lost />
-      <main id="content" ref={content} tabIndex={-1} className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 outline-none sm:px-6">{children}</main>
+      {/* Where it is narrow the footer is below the window from the start: what comes in would push it out of sight. */}
+      <div className="flex grow flex-col max-lg:min-h-dvh">
+        <Header path={path} />
+        <Lost />
+        <main id="content" ref={content} tabIndex={-1} className="mx-auto w-full max-w-6xl flex-1 px-4 py-8 outline-none sm:px-6">{children}</main>
+      </div>
       <Footer />
     </div>
   );

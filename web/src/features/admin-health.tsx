@@ -25,7 +25,7 @@ function Health() {
     <div className="space-y-6">
       <div className="grid items-start gap-6 lg:grid-cols-2">
         <Card title="Health" flush actions={h && <Status of={h.status} />}>
-          {health.isPending && <Skeleton lines={2} />}
+          {health.isPending && <Skeleton lines={5} />}
           {health.error && <div className="p-4"><ErrorNote error={health.error} /></div>}
           {h && (h.parts?.length ?? 0) === 0 && <Empty title="All is well">The database, containerd and the last look at everything.</Empty>}
           {h?.parts && h.parts.length > 0 && (

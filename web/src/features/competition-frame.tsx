@@ -1,7 +1,7 @@
 'use client';
 
 import { useQuery } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
+import { type ReactNode, useDeferredValue } from 'react';
 import type { CompetitionDetail } from '@/api/client';
 import { competitionQuery } from '@/api/queries';
 import { useSegment, useTitle } from '@/lib/hooks';
@@ -22,7 +22,7 @@ const parts = [
 export function CompetitionFrame({ part, children }: { part: string; children: (c: CompetitionDetail) => ReactNode }) {
   const slug = useSegment(1);
   const competition = useQuery({ ...competitionQuery(slug), enabled: slug !== '' });
-  const c = competition.data;
+  const c = useDeferredValue(competition.data); // as in useRequired
   useTitle(c ? (part === 'Overview' ? c.title : `${part}, ${c.title}`) : '');
   const above = <Link className="link" href="/competitions">Competitions</Link>;
   if (competition.error && !c) {

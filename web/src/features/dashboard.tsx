@@ -1,6 +1,7 @@
 'use client';
 
 import { useQueries, useQuery } from '@tanstack/react-query';
+import { useDeferredValue } from 'react';
 import type { Me, Submission } from '@/api/client';
 import { api, data } from '@/api/client';
 import { authQuery, competitionsQuery, currentQuery, gpusQuery, meQuery } from '@/api/queries';
@@ -14,10 +15,11 @@ import { CompetitionCards } from './competition-cards';
 import { SessionActions, StartSession } from './session-actions';
 
 export function Dashboard() {
-  const me = useQuery(meQuery);
-  if (me.error) return <ErrorNote error={me.error} retry={() => void me.refetch()} />;
-  if (me.data === undefined) return <Skeleton />;
-  return me.data ? <Home me={me.data} /> : <Welcome />;
+  const asked = useQuery(meQuery);
+  const me = useDeferredValue(asked.data); // as in useRequired
+  if (asked.error) return <ErrorNote error={asked.error} retry={() => void asked.refetch()} />;
+  if (me === undefined) return <Skeleton />;
+  return me ? <Home me={me} /> : <Welcome />;
 }
 
 function Welcome() {
@@ -99,7 +101,7 @@ function RecentSubmissions() {
   const title = (slug: string) => competitions.data?.find((c) => c.slug === slug)?.title ?? slug;
   return (
     <Card title="Recent submissions" flush>
-      {pending && <Skeleton />}
+      {pending && <Skeleton lines={8} />}
       <ErrorNote error={competitions.error ?? all.find((q) => q.error)?.error} />
       {!pending && recent.length === 0 && (
         <Empty title="No submissions yet" actions={<LinkButton href="/competitions">See the competitions</LinkButton>}>

@@ -1,6 +1,7 @@
 'use client';
 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useDeferredValue } from 'react';
 import type { Session, Snapshot } from '@/api/client';
 import { gpusQuery, sessionQuery, snapshotsQuery, usageQuery } from '@/api/queries';
 import { stageNames, type Stage } from '@/api/stages';
@@ -20,7 +21,7 @@ export function SessionPage() {
   const slug = useSegment(1);
   useTitle(slug && `Session ${slug}`);
   const session = useQuery({ ...sessionQuery(slug), enabled: Boolean(me && slug) });
-  const s = session.data;
+  const s = useDeferredValue(session.data); // as in useRequired
   if (session.error && !s) {
     return (
       <>
@@ -80,10 +81,15 @@ function Stages({ slug, since }: { slug: string; since: string }) {
 
 function Details({ session: s }: { session: Session }) {
   const gpu = useQuery(gpusQuery).data?.find((g) => g.session === s.slug);
+  const active = s.status === 'starting' || s.status === 'running' || s.status === 'stopping'; // it has readings, or will
   return (
     <Facts columns={2} rows={[
-      ['GPU', `${s.gpu_id}${gpu ? `, ${gpu.name}` : ''}`],
-      ...(gpu ? [['Use', <Meter key="use" label="GPU in use" value={gpu.utilisation_percent} />], ['GPU memory', `${bytes(gpu.memory_used_bytes)} of ${bytes(gpu.memory_total_bytes)}`], ['Temperature', `${gpu.temperature_c} °C`]] as [string, React.ReactNode][] : []),
+      ['GPU', `${s.gpu_id}${gpu ? `, ${gpu.name}` : ''}`, 'wide'],
+      ...(active ? [
+        ['Use', gpu ? <Meter key="use" label="GPU in use" value={gpu.utilisation_percent} /> : <span className="block text-sm">–</span>],
+        ['GPU memory', gpu ? `${bytes(gpu.memory_used_bytes)} of ${bytes(gpu.memory_total_bytes)}` : '–'],
+        ['Temperature', gpu ? `${gpu.temperature_c} °C` : '–'],
+      ] as [string, React.ReactNode][] : []),
       ['Asked for', moment(s.created_at)],
       ['Ready', s.started_at ? `${moment(s.started_at)}, after ${duration(Date.parse(s.started_at) - Date.parse(s.created_at))}` : '–'],
       ...(s.stopped_at ? [['Ended', moment(s.stopped_at)]] as [string, string][] : []),

@@ -44,11 +44,11 @@ function Own({ c }: { c: CompetitionDetail }) {
   const now = useNow(10_000);
   const rows = useMemo(() => mine.data?.pages.flatMap((p) => p.data) ?? [], [mine.data]);
   const progress = useMemo(() => ownProgress(rows, c.higher_is_better), [rows, c.higher_is_better]);
+  if (mine.isPending) return <Card><Skeleton /></Card>; // whether a chart stands before the list is known with it
   return (
     <>
       {progress.times.length > 1 && <ChartCard title="Your scores" progress={progress} />}
       <Card title="Your submissions" flush>
-        {mine.isPending && <Skeleton />}
         {mine.error && rows.length === 0 && <div className="p-4"><ErrorNote error={mine.error} retry={() => void mine.refetch()} /></div>}
         {mine.data && rows.length === 0 && <Empty title="None yet">What you submit is listed here with its score.</Empty>}
         {rows.length > 0 && (

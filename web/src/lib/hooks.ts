@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { usePathname, useRouter } from 'next/navigation';
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useDeferredValue, useEffect, useState, useSyncExternalStore } from 'react';
 import type { Me } from '@/api/client';
 import { meQuery } from '@/api/queries';
 import { segment } from './where';
@@ -38,7 +38,11 @@ export function useTitle(title: string): void {
   }, [title]);
 }
 
-/** useRequired is who is signed in; nobody is sent to sign in, and comes back here. */
+/**
+ * useRequired is who is signed in; nobody is sent to sign in, and comes back here.
+ * The page that then appears is drawn in small steps (useDeferredValue), so that a
+ * slow phone answers meanwhile: what a query brings is else drawn in one.
+ */
 export function useRequired(): Me | undefined {
   const { data } = useQuery(meQuery);
   const router = useRouter();
@@ -46,5 +50,5 @@ export function useRequired(): Me | undefined {
   useEffect(() => {
     if (data === null) router.replace(`/signin?${new URLSearchParams({ next: path })}`);
   }, [data, path, router]);
-  return data ?? undefined;
+  return useDeferredValue(data) ?? undefined;
 }

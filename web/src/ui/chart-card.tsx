@@ -3,9 +3,9 @@
 import dynamic from 'next/dynamic';
 import type { Progress } from '@/lib/progress';
 import { cx } from './cx';
-import { Card, Skeleton } from './layout';
+import { Card } from './layout';
 
-const Chart = dynamic(() => import('./chart'), { ssr: false, loading: () => <Skeleton lines={5} /> });
+const Chart = dynamic(() => import('./chart'), { ssr: false, loading: () => <div role="status" className="h-60"><span className="sr-only">Loading</span></div> });
 
 const grounds = ['bg-line-0', 'bg-line-1', 'bg-line-2', 'bg-line-3', 'bg-line-4'];
 const borders = ['border-line-0', 'border-line-1', 'border-line-2', 'border-line-3', 'border-line-4'];

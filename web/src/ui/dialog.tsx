@@ -24,6 +24,11 @@ export function Dialog({ open, onOpen, title, children }: { open: boolean; onOpe
   );
 }
 
+/** refocus: what a question was asked from may be gone with its row, and the focus with it. A reader then goes on from the content. */
+function refocus() {
+  if (document.activeElement === document.body) document.getElementById('content')?.focus({ preventScroll: true });
+}
+
 interface Question {
   look?: 'danger' | 'secondary' | 'quiet';
   title: string;
@@ -53,6 +58,7 @@ export function Confirm({ trigger, ...question }: Question & { trigger: ReactNod
     try {
       await asked.act();
       setOpen(false);
+      requestAnimationFrame(refocus);
     } catch (err) {
       setError(err);
     } finally {
