@@ -6,7 +6,7 @@ import { type ReactNode, useEffect, useRef } from 'react';
 import { api, data } from '@/api/client';
 import { useLive } from '@/api/live';
 import { authQuery } from '@/api/queries';
-import { useMounted } from '@/lib/hooks';
+import { useInSight, useMounted } from '@/lib/hooks';
 import { Button, buttonClass, LinkButton } from '@/ui/button';
 import { cx } from '@/ui/cx';
 import { Link } from '@/ui/link';
@@ -50,12 +50,7 @@ function Header({ path }: { path: string }) {
   const mounted = useMounted();
   const shown = rooms.filter((r) => (r.admin ? me?.role === 'admin' : !r.signedIn || me));
   const here = (href: string) => mounted && (href === '/' ? path === '/' : path === href || path.startsWith(`${href}/`));
-  const nav = useRef<HTMLElement>(null);
-  useEffect(() => {
-    // On a phone the row scrolls: the room that one is in comes into its middle.
-    const link = nav.current?.querySelector<HTMLElement>('[aria-current]');
-    if (link) nav.current?.scrollTo({ left: link.offsetLeft - (nav.current.clientWidth - link.offsetWidth) / 2 });
-  }, [path, mounted, shown.length]);
+  const nav = useInSight(`${path} ${mounted} ${shown.length}`);
   return (
     <header className="bg-surface border-line border-b">
       <div className="mx-auto flex max-w-6xl flex-wrap items-center gap-x-6 px-4 sm:px-6">

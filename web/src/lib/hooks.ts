@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { usePathname, useRouter } from 'next/navigation';
-import { useDeferredValue, useEffect, useState, useSyncExternalStore } from 'react';
+import { useDeferredValue, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import type { Me } from '@/api/client';
 import { meQuery } from '@/api/queries';
 import { segment } from './where';
@@ -29,6 +29,21 @@ export function useNow(every: number): number {
     return () => clearInterval(t);
   }, [every]);
   return now;
+}
+
+/** useInSight keeps the link that one is at in the middle of a row of links, which scrolls on a phone; at is what the row depends on. */
+export function useInSight(at: string) {
+  const row = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const look = () => {
+      const link = row.current?.querySelector<HTMLElement>('[aria-current]');
+      if (link && row.current) row.current.scrollTo({ left: link.offsetLeft - row.current.offsetLeft - (row.current.clientWidth - link.offsetWidth) / 2 });
+    };
+    look();
+    window.addEventListener('resize', look);
+    return () => window.removeEventListener('resize', look);
+  }, [at]);
+  return row;
 }
 
 /** useTitle names the browser's tab. */

@@ -1,7 +1,7 @@
 'use client';
 
 import { usePathname } from 'next/navigation';
-import { useMounted } from '@/lib/hooks';
+import { useInSight, useMounted } from '@/lib/hooks';
 import { cx } from './cx';
 import { Link } from './link';
 
@@ -9,8 +9,9 @@ import { Link } from './link';
 export function Parts({ label, parts }: { label: string; parts: { href: string; name: string }[] }) {
   const path = usePathname();
   const mounted = useMounted();
+  const row = useInSight(`${path} ${mounted}`);
   return (
-    <nav aria-label={label} className="border-line -mt-2 mb-6 flex gap-1 overflow-x-auto overflow-y-hidden border-b">
+    <nav ref={row} aria-label={label} className="border-line -mt-2 mb-6 flex gap-1 overflow-x-auto overflow-y-hidden border-b">
       {parts.map((p) => {
         const here = mounted && path === p.href;
         return (
