@@ -27,7 +27,7 @@ export function Tokens() {
   return (
     <Card title="Tokens" flush actions={<Button onClick={() => setOpen(true)}>New token</Button>}>
       <Dialog open={open} onOpen={setOpen} title="New token">{open && <NewToken close={() => setOpen(false)} />}</Dialog>
-      {tokens.isPending && <Skeleton />}
+      {tokens.isPending && <Skeleton lines={4} />}
       {tokens.error && <div className="p-4"><ErrorNote error={tokens.error} /></div>}
       {tokens.data && rows.length === 0 && <Empty title="No tokens">Programs sign in with one. <code>medforge login URL</code> makes its own.</Empty>}
       {rows.length > 0 && (
