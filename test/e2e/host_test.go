@@ -3,12 +3,10 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -21,6 +19,7 @@ import (
 	"time"
 
 	"github.com/medforge/medforge/pkg/api"
+	"github.com/medforge/medforge/pkg/testkit/child"
 	"github.com/medforge/medforge/pkg/testkit/ctrdtest"
 	"github.com/medforge/medforge/pkg/testkit/nettest"
 	"github.com/medforge/medforge/pkg/testkit/promised"
@@ -42,7 +41,7 @@ type host struct {
 	port   int
 	mu     sync.Mutex
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited <-chan struct{}
 	logs   watch.Output
 	outLog watch.Output
 }
@@ -102,24 +101,14 @@ driver = "simulated"
 func (h *host) up() {
 	h.t.Helper()
 	cmd := exec.Command(filepath.Join(h.bin, "medforged"), "--config", filepath.Join(h.dir, "medforged.toml"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := cmd.StdoutPipe()
+	cmd.Stdout, cmd.Stderr = &h.outLog, &h.logs
+	exited, err := child.Start(cmd)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	cmd.Stderr = &h.logs
-	if err := cmd.Start(); err != nil {
-		h.t.Fatal(err)
-	}
-	exited := make(chan struct{})
 	h.mu.Lock()
 	h.cmd, h.exited = cmd, exited
 	h.mu.Unlock()
-	go func() {
-		_, _ = io.Copy(&h.outLog, bufio.NewReader(out))
-		_ = cmd.Wait()
-		close(exited)
-	}()
 	h.eventually("the daemon's socket", func() bool {
 		select {
 		case <-exited:

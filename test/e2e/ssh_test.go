@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/medforge/medforge/pkg/testkit/child"
 	"github.com/medforge/medforge/pkg/testkit/nettest"
 	"github.com/medforge/medforge/pkg/testkit/watch"
 )
@@ -67,13 +68,13 @@ KbdInteractiveAuthentication no
 	var log watch.Output
 	cmd := exec.Command(server, "-D", "-e", "-f", config)
 	cmd.Stderr = &log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	ended, err := child.Start(cmd)
+	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself, which the test has seen
-		_ = cmd.Wait()
+		<-ended
 		if h.t.Failed() {
 			h.t.Logf("sshd said:\n%s", log.String())
 		}

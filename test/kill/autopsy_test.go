@@ -2,6 +2,7 @@ package kill
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -36,8 +37,16 @@ func (w *world) goroutines() string {
 	return "the daemon's goroutines:" + dump
 }
 
-// log is the end of what the daemon logged.
+var ownFault = regexp.MustCompile(`"code":"[^"]*internal`)
+
+// log is the end of what the daemon logged, after the faults of its own.
 func (w *world) log() string {
 	text := w.logs.String()
-	return text[max(0, len(text)-8000):]
+	var faults strings.Builder
+	for line := range strings.Lines(text) {
+		if ownFault.MatchString(line) {
+			faults.WriteString(line)
+		}
+	}
+	return faults.String() + text[max(0, len(text)-8000):]
 }

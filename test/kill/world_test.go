@@ -18,6 +18,7 @@ import (
 	"github.com/medforge/medforge/pkg/client"
 	"github.com/medforge/medforge/pkg/session"
 	"github.com/medforge/medforge/pkg/store"
+	"github.com/medforge/medforge/pkg/testkit/child"
 	"github.com/medforge/medforge/pkg/testkit/ctrdtest"
 	"github.com/medforge/medforge/pkg/testkit/gobuild"
 	"github.com/medforge/medforge/pkg/testkit/minipack"
@@ -64,7 +65,7 @@ type world struct {
 	client *client.Client
 
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited <-chan struct{}
 	logs   watch.Output
 	// unquiet lists what is not at rest, for the log of a wait in vain.
 	unquiet func() []string
@@ -176,14 +177,10 @@ func (w *world) up(point string) bool {
 	must(w.t, err)
 	cmd := exec.Command(path, "--config", w.config())
 	cmd.Env = append(os.Environ(), "MEDFORGE_FAULTPOINT="+point)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = &w.logs
-	must(w.t, cmd.Start())
-	w.cmd, w.exited = cmd, make(chan struct{})
-	go func(exited chan struct{}) {
-		_ = cmd.Wait()
-		close(exited)
-	}(w.exited)
+	ended, err := child.Start(cmd)
+	must(w.t, err)
+	w.cmd, w.exited = cmd, ended
 	w.eventually("the daemon's socket", func() bool {
 		c, err := net.Dial("unix", w.socket())
 		if err == nil {

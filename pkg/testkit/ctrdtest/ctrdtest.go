@@ -18,7 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +30,7 @@ import (
 
 	"github.com/medforge/medforge/pkg/driver/containerd"
 	"github.com/medforge/medforge/pkg/driver/containerd/network"
+	"github.com/medforge/medforge/pkg/testkit/child"
 	"github.com/medforge/medforge/pkg/testkit/gobuild"
 	"github.com/medforge/medforge/pkg/testkit/nettest"
 )
@@ -56,7 +56,7 @@ type Containerd struct {
 
 	mu     sync.Mutex
 	proc   *os.Process
-	exited chan struct{}
+	exited <-chan struct{}
 }
 
 // Start starts one. When the test ends it must be clean, see AssertClean, and
@@ -144,21 +144,9 @@ func (c *Containerd) Run(tb testing.TB) {
 	cmd.Args[0] = "containerd" // how leftovers recognises it
 	cmd.Env = append(os.Environ(), "PATH="+strings.TrimPrefix(os.Getenv(envPrograms)+":"+os.Getenv("PATH"), ":"))
 	cmd.Stdout, cmd.Stderr = log, log
-	// It must not outlive the test process. The signal comes when the thread
-	// that started it ends, so that thread is kept until then.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started, exited := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(exited)
-	}()
-	if err := <-started; err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	exited, err := child.Start(cmd)
+	if err != nil {
 		tb.Fatalf("starting containerd (install Debian's package containerd): %v", err)
 	}
 	c.proc, c.exited = cmd.Process, exited

@@ -8,13 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/medforge/medforge/pkg/testkit/child"
 )
 
 const (
@@ -29,7 +30,7 @@ type Server struct {
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
-	done chan struct{} // closed when cmd has ended
+	done <-chan struct{} // closed when cmd has ended
 }
 
 // DSN is how to reach a database of this server.
@@ -176,20 +177,9 @@ func (s *Server) start(ctx context.Context) error {
 		"--skip-log-bin", "--performance-schema=OFF", "--max-connections=200",
 		"--thread-cache-size=16", "--innodb-temp-data-file-path=ibtmp1:1M:autoextend")...)
 	// A group of its own: an interrupt typed at the test does not reach it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started, done := make(chan error), make(chan struct{})
-	go func() {
-		// The kernel sends Pdeathsig when the thread that forked ends, so that
-		// thread must live as long as the server.
-		runtime.LockOSThread()
-		defer close(done)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	done, err := child.Start(cmd)
+	if err != nil {
 		return fmt.Errorf("start mariadbd (Debian's package mariadb-server is needed): %w", err)
 	}
 	s.cmd, s.done = cmd, done
