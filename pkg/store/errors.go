@@ -44,7 +44,8 @@ func (db *DB) errorKind(err error) errorKind {
 		return notThere
 	case errors.Is(err, errAgain):
 		return tryAgain
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, sql.ErrTxDone): // what Commit says once the deadline has rolled back
 		return tooLate
 	}
 	if k := db.engine.kind(err); k != unforeseen {
