@@ -78,32 +78,67 @@ func TestWebSocket(t *testing.T) {
 	}
 }
 
+// losses are the ways to lose the right to ada's open WebSocket.
+var losses = map[string]func(*rig) error{
+	"signed out": func(r *rig) error { return r.accounts.SignOut(context.Background(), r.ada.Actor) },
+	"signed out everywhere": func(r *rig) error {
+		elsewhere := r.ada.Actor
+		elsewhere.CredentialID = "of another browser"
+		_, err := r.accounts.EndOtherBrowsers(context.Background(), elsewhere)
+		return err
+	},
+	"account disabled": func(r *rig) error {
+		yes := true
+		_, _, err := r.accounts.SetUser(context.Background(), r.admin, r.ada.User.ID, account.UserChange{Disabled: &yes})
+		return err
+	},
+	"session stopped": func(r *rig) error { r.sessions.stop(slugA); return nil },
+	"daemon stops":    func(r *rig) error { return r.proxy.Close(context.Background()) },
+}
+
 // TestWebSocketsEnd: each way to lose the right to an open WebSocket ends it.
 func TestWebSocketsEnd(t *testing.T) {
 	t.Parallel()
-	yes := true
-	for name, end := range map[string]func(*rig) error{
-		"signed out": func(r *rig) error { return r.accounts.SignOut(context.Background(), r.ada.Actor) },
-		"account disabled": func(r *rig) error {
-			_, _, err := r.accounts.SetUser(context.Background(), r.admin, r.ada.User.ID, account.UserChange{Disabled: &yes})
-			return err
-		},
-		"session stopped": func(r *rig) error { r.sessions.stop(slugA); return nil },
-		"daemon stops":    func(r *rig) error { return r.proxy.Close(context.Background()) },
-	} {
+	for name, lose := range losses {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := open(t)
-			c := r.visit(t, r.ada.Actor, slugA)
-			say(t, c, []byte("hello"))
-			if err := end(r); err != nil {
-				t.Fatal(err)
+			_ = ended(t, open(t), lose)
+		})
+	}
+}
+
+// ended opens a WebSocket, takes the right to it away, and returns how long it
+// then went on.
+func ended(t testing.TB, r *rig, lose func(*rig) error) time.Duration {
+	t.Helper()
+	c := r.visit(t, r.ada.Actor, slugA)
+	say(t, c, []byte("hello"))
+	began := time.Now()
+	if err := lose(r); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if _, _, err := c.Read(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("it goes on: %v", err)
+	}
+	return time.Since(began)
+}
+
+// BenchmarkWebSocketEnds tells how long an open WebSocket goes on after the right
+// to it was lost, the call that took it included: at most a second is wanted.
+func BenchmarkWebSocketEnds(b *testing.B) {
+	for name, lose := range losses {
+		b.Run(name, func(b *testing.B) {
+			var longest time.Duration
+			for b.Loop() {
+				b.StopTimer()
+				r := open(b)
+				b.StartTimer()
+				longest = max(longest, ended(b, r, lose))
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-			defer cancel()
-			if _, _, err := c.Read(ctx); err == nil || ctx.Err() != nil {
-				t.Errorf("it goes on: %v", err)
-			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(longest.Microseconds())/1000, "ms-longest")
 		})
 	}
 }
