@@ -42,7 +42,7 @@ func (h *host) window(dir string, columns, lines int, command string) *screen {
 }
 
 func (s *screen) try(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "tmux", append([]string{"-S", s.socket}, args...)...)
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "TMUX=")
@@ -75,7 +75,7 @@ func (s *screen) typed(text string) {
 func (s *screen) shows(texts ...string) string {
 	s.h.t.Helper()
 	var view string
-	deadline := time.Now().Add(3 * time.Minute)
+	deadline := time.Now().Add(40 * time.Second)
 	for {
 		view = s.tmux("capture-pane", "-p")
 		missing := ""

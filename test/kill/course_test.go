@@ -126,7 +126,7 @@ func (c *course) diesNow(err error) bool {
 	select {
 	case <-c.exited:
 		return true
-	case <-time.After(30 * time.Second):
+	case <-time.After(5 * time.Second):
 		c.t.Errorf("the daemon lives and answers: %v", err)
 		return false
 	}

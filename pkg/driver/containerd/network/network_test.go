@@ -25,7 +25,7 @@ import (
 // forbidden: dropped packets have no other sign. An allowed one has longer.
 const (
 	refusedAfter = 400 * time.Millisecond
-	allowedAfter = time.Minute
+	allowedAfter = 10 * time.Second
 )
 
 // newManager returns a Manager of its own bridge, and fails the test if
